@@ -1,0 +1,62 @@
+"""The data set that ships with the course, in `data/`."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from nnlib.data.split import Split, as_inputs
+
+DIGITS = Path(__file__).resolve().parents[2] / "data" / "digits.npz"
+DIGITS_SHA256 = "5f44d7b8e1e4eb000d821ba5656974eb3d5b035fdb08fd8804ee65fa65b2b210"
+
+
+def digits(dtype: type = np.float64) -> Split:
+    """Handwritten digits, 8 x 8 pixels, in the one split that all experiments share.
+
+    The split keeps 70 % of each digit for training. Every call returns new arrays.
+
+    Parameters
+    ----------
+    dtype : the float type of the pixels
+
+    Returns
+    -------
+    x_train : array (1257, 64)     pixels in [0, 1]; `x.reshape(-1, 8, 8)` gives pictures
+    y_train : int array (1257,)    the digit, 0 to 9
+    x_test : array (540, 64)
+    y_test : int array (540,)
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : `data/digits.npz` is missing or not the original
+    TypeError : dtype is not a float type
+
+    References
+    ----------
+    Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
+    doi:10.24432/C50P49.
+    """
+    with np.load(io.BytesIO(_original(DIGITS, DIGITS_SHA256)), allow_pickle=False) as file:
+        x = as_inputs(file["images"], 16, dtype)
+        y = file["labels"].astype(np.int64)
+        train, test = file["train"], file["test"]
+    return Split(x[train], y[train], x[test], y[test])
+
+
+def _original(path: Path, sha256: str) -> bytes:
+    """The bytes of a file, once its checksum is right."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing. It is part of the repository: restore it with `git checkout data`, and "
+            "install the course from its folder with `pip install -e .`."
+        )
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path} was changed: its SHA-256 is {found}; expected {sha256}. "
+            "Restore it with `git checkout data`."
+        )
+    return content
