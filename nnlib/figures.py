@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -27,7 +28,9 @@ ROLES = {
 }
 MARKERS = ("o", "^", "s", "D")
 SINGLE, WIDE, SQUARE = (5, 3.2), (9, 3.2), (4.5, 4.5)
-BOUNDARY = LinearSegmentedColormap.from_list("boundary", ["#D9A07F", "#FFFFFF", "#8CB8D6"])  # class 0, undecided, 1
+BOUNDARY = LinearSegmentedColormap.from_list(
+    "boundary", ["#D9A07F", "#FFFFFF", "#8CB8D6"]
+)  # class 0, undecided, 1
 
 STYLE = str(resources.files("nnlib") / "figures.mplstyle")
 

@@ -4,8 +4,8 @@
     spirals(n, noise, rng) and others    points in the plane with class labels
     mnist(), fashion_mnist()             70,000 images of 28 x 28 pixels, downloaded once and kept
 
-Images come as a `Split` of x_train, y_train, x_test and y_test, pixels in [0, 1]; toys as x (n, 2) and y (n,).
-Labels are class numbers 0, 1, 2, ... throughout. `data/README.md` names each set's source and license.
+Images come as a `Split` of x_train, y_train, x_test and y_test with pixels in [0, 1], toys as x (n, 2) and
+y (n,). Labels are class numbers 0, 1, 2 … throughout. `data/README.md` names each set's source and license.
 """
 
 from nnlib.data.bundled import digits

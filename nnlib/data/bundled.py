@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnlib.data.split import Split, as_inputs
+from nnlib.data.split import Split, as_inputs, float_type
 
 DIGITS = Path(__file__).resolve().parents[2] / "data" / "digits.npz"
 DIGITS_SHA256 = "5f44d7b8e1e4eb000d821ba5656974eb3d5b035fdb08fd8804ee65fa65b2b210"
@@ -38,6 +38,7 @@ def digits(dtype: type = np.float64) -> Split:
     Alpaydin & Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
     doi:10.24432/C50P49.
     """
+    dtype = float_type(dtype)
     with np.load(io.BytesIO(_original(DIGITS, DIGITS_SHA256)), allow_pickle=False) as file:
         x = as_inputs(file["images"], 16, dtype)
         y = file["labels"].astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnlib.data.fetch import DownloadError, RemoteFile, cache_dir, fetch
 from nnlib.data.idx import read_idx
-from nnlib.data.split import Split, as_inputs
+from nnlib.data.split import Split, as_inputs, float_type
 
 
 class Collection(NamedTuple):
@@ -121,6 +121,7 @@ def fashion_mnist(dtype: type = np.float32, progress: bool = True) -> Split:
 
 def load(collection: Collection, dtype: type, progress: bool) -> Split:
     """Fetch what is missing, then read the four files."""
+    dtype = float_type(dtype)
     folder = cache_dir() / collection.name
     try:
         paths = [fetch(file, collection.mirrors, folder, progress) for file in collection.files]
@@ -128,7 +129,10 @@ def load(collection: Collection, dtype: type, progress: bool) -> Split:
         raise DownloadError(f"{error}\n\n{_advice(collection, folder)}") from None
     x_train, y_train, x_test, y_test = map(read_idx, paths)
     return Split(
-        as_inputs(x_train, 255, dtype), y_train.astype(np.int64), as_inputs(x_test, 255, dtype), y_test.astype(np.int64)
+        as_inputs(x_train, 255, dtype),
+        y_train.astype(np.int64),
+        as_inputs(x_test, 255, dtype),
+        y_test.astype(np.int64),
     )
 
 
@@ -136,8 +140,8 @@ def _advice(collection, folder):
     files = [f"    {file.name}   {file.size:,} bytes, SHA-256 {file.sha256}" for file in collection.files]
     return "\n".join(
         [
-            "Is there a network? Run the cell again: what has arrived is kept. Or bring the files on another way,",
-            "as they are (.gz), and put them into",
+            "With a network, try again: what has arrived is kept. Without one, bring these files",
+            "another way and put them, as they are (.gz), into",
             f"    {folder}",
             *files,
             f"The environment variable NNLIB_CACHE names another folder to hold {collection.name}/.",

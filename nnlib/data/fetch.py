@@ -1,8 +1,8 @@
 """One file from the network: complete and verified, or not there at all.
 
-A file is known by its size and SHA-256, so it does not matter from which mirror it comes, nor in how many pieces.
-Bytes collect in `<name>.part`, where the next try picks them up, even after a crash. Only what has the right
-checksum gets the name, in one atomic step.
+A file is known by its size and SHA-256, so it does not matter from which mirror it comes, nor in how many
+pieces. Bytes collect in `<name>.part`, where the next try picks them up, even after a crash. Only what has
+the right checksum gets the name, in one atomic step.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TRIES = 5  # per mirror, and only as long as a try changes something
@@ -37,7 +36,7 @@ def cache_dir() -> Path:
 
 
 def fetch(file: RemoteFile, mirrors: Iterable[str], folder: Path, progress: bool = True) -> Path:
-    """The path of `file` in `folder`, downloaded from the first mirror that has it unless it is there already.
+    """The path of `file` in `folder`, downloaded from the first mirror that has it if it is not there yet.
 
     Parameters
     ----------
@@ -75,9 +74,7 @@ def _download(file, mirrors, part, progress):
                     _append(mirror + file.name, file, part, progress)
                 return _verify(part, file)
             except (OSError, HTTPException) as error:
-                failure = f"{mirror}{file.name}: {error or type(error).__name__}"
-                if isinstance(error, HTTPError):
-                    error.close()
+                failure = f"{mirror}{file.name}: {str(error) or type(error).__name__}"
             if _size(part) == before:
                 break
         failures.append(failure)
@@ -95,7 +92,8 @@ def _append(url, file, part, progress):
         announced = response.headers.get("Content-Length")
         if announced and done + int(announced) != file.size:
             raise DownloadError(f"offers {done + int(announced):,} bytes; expected {file.size:,}")
-        bar = tqdm(total=file.size, initial=done, desc=file.name, unit="B", unit_scale=True, disable=not progress)
+        scale = dict(total=file.size, initial=done, unit="B", unit_scale=True)
+        bar = tqdm(desc=file.name, disable=not progress, **scale)
         with bar, open(part, "ab" if done else "wb") as output:
             while done <= file.size and (chunk := response.read(CHUNK)):
                 done += output.write(chunk)
@@ -104,11 +102,10 @@ def _append(url, file, part, progress):
 
 def _verify(part, file):
     """Keep an incomplete `part`, to be resumed; delete one that cannot become the file."""
-    size = _size(part)
+    size, found = _size(part), _sha256(part)
     if size < file.size:
         raise DownloadError(f"the connection ended after {size:,} of {file.size:,} bytes")
-    if not is_intact(part, file):
-        found = _sha256(part)
+    if found != file.sha256:
         part.unlink()
         raise DownloadError(f"sent something else: its SHA-256 is {found}; expected {file.sha256}")
 

@@ -1,9 +1,11 @@
-"""The IDX format: a header of big-endian numbers, then one array. Nothing in it can run code, unlike a pickle.
+"""The IDX format of MNIST: one array, all numbers big-endian.
 
-    bytes 0-1    zero
-    byte  2      type of the numbers
-    byte  3      number of dimensions
-    then         one 4-byte size per dimension, then the numbers, last dimension fastest
+    bytes 0, 1    zero
+    byte 2        type of the numbers
+    byte 3        number of dimensions
+    then          one 4-byte size per dimension, then the numbers, last dimension fastest
+
+Unlike a pickle, nothing in such a file can run code.
 """
 
 import gzip
@@ -35,7 +37,7 @@ def parse_idx(content: bytes) -> np.ndarray:
     dtype, dimensions = np.dtype(TYPES[content[2]]), content[3]
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise ValueError(f"ends within the header: {len(content)} bytes; {dimensions} dimensions need {start}")
+        raise ValueError(f"ends within the header, after {len(content)} of its {start} bytes")
     shape = tuple(np.frombuffer(content, ">u4", dimensions, offset=4).tolist())
     expected = start + dtype.itemsize * math.prod(shape)
     if len(content) != expected:

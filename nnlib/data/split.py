@@ -14,10 +14,15 @@ class Split(NamedTuple):
     y_test: np.ndarray
 
 
-def as_inputs(images: np.ndarray, brightest: int, dtype: type) -> np.ndarray:
-    """Images as rows of pixels in [0, 1]."""
+def float_type(dtype: type) -> np.dtype:
+    """`dtype`, refused unless it can hold pixels between 0 and 1."""
     if not np.issubdtype(dtype, np.floating):
         raise TypeError(f"dtype is {np.dtype(dtype)}; expected a float type such as np.float32")
+    return np.dtype(dtype)
+
+
+def as_inputs(images: np.ndarray, brightest: int, dtype: type) -> np.ndarray:
+    """Images as rows of pixels in [0, 1]."""
     x = images.reshape(len(images), -1).astype(dtype)
     x /= brightest
     return x

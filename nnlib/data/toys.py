@@ -1,50 +1,50 @@
 """Points in the plane with class labels, made on the spot.
 
-Every function takes the number of points, the noise and a generator, and returns x (n, 2) and y (n,): points in
-random order, each class as often as the others (give or take one), labels 0, 1, 2, ... Noise is the standard
-deviation of a Gaussian step added to each point. The same generator state gives the same points.
+Every function takes the number of points, the noise and a generator, and returns x (n, 2) and y (n,): points
+in random order, each class as often as the others (give or take one), labels 0, 1, 2 … Noise is the standard
+deviation of a Gaussian step added to each point. The same state of the generator gives the same points.
 """
 
 import operator
+from numbers import Real
 
 import numpy as np
 
-Toy = tuple[np.ndarray, np.ndarray]
 
+def spirals(n, noise, rng, classes=2, turns=1.0):
+    """Spiral arms from the origin to the unit circle.
 
-def spirals(n: int, noise: float, rng: np.random.Generator, classes: int = 2, turns: float = 1.0) -> Toy:
-    """Spiral arms that start at the origin and end on the unit circle.
-
-        point = r * (cos(a), sin(a)),   a = 2 pi * (turns * r + y / classes)
+        x = r * (cos(a), sin(a)),   a = 2 pi * (turns * r + y / classes)
 
     Parameters
     ----------
-    n : number of points, >= classes
-    noise : >= 0
+    n : int >= classes
+    noise : float >= 0
     rng : Generator
-    classes : number of arms, >= 1
-    turns : how often an arm winds around the origin; each turn makes the problem harder
+    classes : int >= 1
+    turns : float     how often each arm winds around the origin; the more, the harder
 
     Returns
     -------
     x : array (n, 2)
-    y : int array (n,)     the arm, 0 to classes - 1
+    y : int array (n,)     which arm
     """
     classes = _count("spirals", "classes", classes, 1)
-    n = _check("spirals", n, classes, noise, rng)
+    n = _check("spirals", n, classes, rng, noise=noise)
+    _hold("spirals", "turns", turns, np.isfinite(turns), "a finite number")
     y = _labels(n, classes, rng)
-    r = np.sqrt(rng.uniform(size=n))  # the root keeps the outer windings from thinning out
+    r = np.sqrt(rng.uniform(size=n))  # without the root the outer windings would be thin
     x = r[:, None] * _unit(2 * np.pi * (turns * r + y / classes))
     return _blur(x, noise, rng), y
 
 
-def moons(n: int, noise: float, rng: np.random.Generator) -> Toy:
-    """Two interleaved half circles of radius 1, together centered on the origin.
+def moons(n, noise, rng):
+    """Two half circles of radius 1, each with its end inside the other, together centered on the origin.
 
     Parameters
     ----------
-    n : number of points, >= 2
-    noise : >= 0
+    n : int >= 2
+    noise : float >= 0
     rng : Generator
 
     Returns
@@ -52,65 +52,66 @@ def moons(n: int, noise: float, rng: np.random.Generator) -> Toy:
     x : array (n, 2)
     y : int array (n,)     0 the upper moon, 1 the lower
     """
-    n = _check("moons", n, 2, noise, rng)
+    n = _check("moons", n, 2, rng, noise=noise)
     y = _labels(n, 2, rng)
     upper = _unit(np.pi * rng.uniform(size=n)) - (0.5, 0.25)
-    x = np.where(y[:, None] == 0, upper, -upper)  # half a turn about the origin maps one moon onto the other
+    x = np.where(y[:, None] == 0, upper, -upper)  # half a turn maps one moon onto the other
     return _blur(x, noise, rng), y
 
 
-def circles(n: int, noise: float, rng: np.random.Generator, factor: float = 0.5) -> Toy:
-    """A circle inside the unit circle.
+def circles(n, noise, rng, factor=0.5):
+    """A circle of radius `factor` inside the unit circle.
 
     Parameters
     ----------
-    n : number of points, >= 2
-    noise : >= 0
+    n : int >= 2
+    noise : float >= 0
     rng : Generator
-    factor : radius of the inner circle, in (0, 1)
+    factor : float in (0, 1)
 
     Returns
     -------
     x : array (n, 2)
     y : int array (n,)     0 the outer circle, 1 the inner
     """
-    n = _check("circles", n, 2, noise, rng)
-    _within("circles", "factor", factor, 0 < factor < 1, "a number between 0 and 1")
+    n = _check("circles", n, 2, rng, noise=noise)
+    _hold("circles", "factor", factor, 0 < factor < 1, "a number between 0 and 1")
     y = _labels(n, 2, rng)
     x = np.where(y == 0, 1, factor)[:, None] * _unit(2 * np.pi * rng.uniform(size=n))
     return _blur(x, noise, rng), y
 
 
-def blobs(n: int, noise: float, rng: np.random.Generator, centers=((-1, -1), (1, 1))) -> Toy:
-    """Gaussian clouds, one per center; `noise` is their standard deviation.
+def blobs(n, noise, rng, centers=((-1, -1), (1, 1))):
+    """Gaussian clouds, one per center; the noise is their standard deviation.
 
     Parameters
     ----------
-    n : number of points, >= number of centers
-    noise : >= 0
+    n : int >= K
+    noise : float >= 0
     rng : Generator
     centers : array (K, 2)
 
     Returns
     -------
     x : array (n, 2)
-    y : int array (n,)     the row of centers, 0 to K - 1
+    y : int array (n,)     which center
     """
     centers = np.asarray(centers, dtype=float)
-    if centers.ndim != 2 or centers.shape[1] != 2:
+    if centers.ndim != 2 or centers.shape[1] != 2 or len(centers) == 0:
         raise ValueError(f"blobs: centers has shape {centers.shape}; expected (K, 2), one row per class")
-    n = _check("blobs", n, len(centers), noise, rng)
+    _hold("blobs", "centers", centers.tolist(), np.isfinite(centers).all(), "finite numbers")
+    n = _check("blobs", n, len(centers), rng, noise=noise)
     y = _labels(n, len(centers), rng)
     return _blur(centers[y], noise, rng), y
 
 
-def xor(n: int, noise: float, rng: np.random.Generator) -> Toy:
-    """The four corners (-1, -1), (-1, 1), (1, -1), (1, 1); the class tells whether the two signs differ.
+def xor(n, noise, rng):
+    """The corners (-1, -1), (-1, 1), (1, -1) and (1, 1), labeled by whether the two signs differ.
 
     Parameters
     ----------
-    n : number of points, >= 4, so that no corner is empty
-    noise : >= 0
+    n : int >= 4     so that no corner is empty
+    noise : float >= 0
     rng : Generator
 
     Returns
@@ -118,44 +119,42 @@ def xor(n: int, noise: float, rng: np.random.Generator) -> Toy:
     x : array (n, 2)
     y : int array (n,)     0 the signs agree, 1 they differ
     """
-    n = _check("xor", n, 4, noise, rng)
-    signs = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
+    n = _check("xor", n, 4, rng, noise=noise)
+    corners = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
     corner = _labels(n, 4, rng)
-    return _blur(signs[corner], noise, rng), np.array([0, 1, 1, 0])[corner]
+    return _blur(corners[corner], noise, rng), np.array([0, 1, 1, 0])[corner]
 
 
-def separable(n: int, margin: float, rng: np.random.Generator, normal=None) -> Toy:
-    """Points uniform in [-1, 1]^2 on both sides of a line through the origin, none closer to it than the margin.
+def separable(n, margin, rng, normal=None):
+    """Points uniform in [-1, 1]^2 on both sides of a line through 0, none nearer to it than the margin.
 
         y = 1 where  normal . x >= margin,     y = 0 where  normal . x <= -margin
 
     Parameters
     ----------
-    n : number of points, >= 2
-    margin : in [0, 0.9]; beyond that the square has hardly any room left
+    n : int >= 2
+    margin : float in [0, 0.9]     more would leave the square nearly empty
     rng : Generator
-    normal : array (2,), perpendicular to the line, of length 1; None draws a random direction
+    normal : array (2,) or None    direction across the line, of length 1; None draws one from rng
 
     Returns
     -------
     x : array (n, 2)
     y : int array (n,)
     """
-    n = _check("separable", n, 2, margin, rng, noise_name="margin")
-    _within("separable", "margin", margin, margin <= 0.9, "at most 0.9")
-    if normal is None:
-        normal = _unit(2 * np.pi * rng.uniform())
-    normal = np.asarray(normal, dtype=float)
+    n = _check("separable", n, 2, rng, margin=margin)
+    _hold("separable", "margin", margin, margin <= 0.9, "at most 0.9")
+    normal = _unit(2 * np.pi * rng.uniform()) if normal is None else np.asarray(normal, dtype=float)
     if normal.shape != (2,) or not np.isclose(np.linalg.norm(normal), 1):
-        raise ValueError(f"separable: normal is {normal.tolist()}; expected two numbers, a vector of length 1")
+        raise ValueError(f"separable: normal is {normal.tolist()}; expected a vector (2,) of length 1")
     y = _labels(n, 2, rng)
     x = np.empty((0, 2))
     while len(x) < n:
         draws = rng.uniform(-1, 1, size=(2 * n, 2))
         x = np.concatenate([x, draws[abs(draws @ normal) >= margin]])
     x = x[:n]
-    other_side = (x @ normal > 0) != (y == 1)
-    x[other_side] *= -1  # the square looks the same from both sides, so mirrored points are still uniform
+    wrong_side = (x @ normal > 0) != (y == 1)
+    x[wrong_side] *= -1  # both sides of the square look alike, so mirrored points are as uniform as before
     return x, y
 
 
@@ -171,14 +170,15 @@ def _blur(x, noise, rng):
     return x + noise * rng.standard_normal(x.shape)
 
 
-def _check(function, n, smallest, noise, rng, noise_name="noise"):
-    n = _count(function, "n", n, smallest)
-    _within(function, noise_name, noise, 0 <= noise < np.inf, "a number >= 0")
+def _check(function, n, smallest, rng, **spread):
+    for name, value in spread.items():  # the noise, or what stands in its place
+        if not isinstance(value, Real):
+            raise TypeError(f"{function}: {name} is a {type(value).__name__}; expected a number")
+        _hold(function, name, value, 0 <= value < np.inf, "a finite number >= 0")
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"{function}: rng is a {type(rng).__name__}; expected a Generator, such as np.random.default_rng(0)"
-        )
-    return n
+        kind = type(rng).__name__
+        raise TypeError(f"{function}: rng is a {kind}; expected a Generator, e.g. np.random.default_rng(0)")
+    return _count(function, "n", n, smallest)
 
 
 def _count(function, name, value, smallest):
@@ -186,10 +186,10 @@ def _count(function, name, value, smallest):
         value = operator.index(value)
     except TypeError:
         raise TypeError(f"{function}: {name} is {value!r}; expected a whole number") from None
-    _within(function, name, value, value >= smallest, f"at least {smallest}")
+    _hold(function, name, value, value >= smallest, f"at least {smallest}")
     return value
 
 
-def _within(function, name, value, holds, expected):
-    if not holds:
+def _hold(function, name, value, condition, expected):
+    if not condition:
         raise ValueError(f"{function}: {name} is {value}; expected {expected}")

@@ -1,0 +1,397 @@
+"""What is wrong with a learner's function: trials beside the solution, and the steps that look at them."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nnlib import core
+
+if TYPE_CHECKING:
+    from nnlib.exercises import Exercise
+
+EXACT = core.tolerance("float64")
+
+
+class Output(NamedTuple):
+    """One output of one trial: the learner's value and the solution's."""
+
+    name: str
+    got: Any
+    want: Any
+    trial: Trial
+
+    @property
+    def right(self) -> bool:
+        return agree((self.got,), (self.want,))
+
+    def wrong_elements(self) -> np.ndarray:
+        got, want = np.asarray(self.got, float), np.asarray(self.want, float)
+        scale = np.abs(want[np.isfinite(want)]).max(initial=1.0)
+        return ~np.isclose(got, want, rtol=0, atol=EXACT * scale, equal_nan=True)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case in one dtype, run by the learner's function and by the solution."""
+
+    exercise: Exercise
+    case: core.Case
+    dtype: str
+    args: dict[str, Any]
+    want: tuple
+    raw: Any = None
+    again: Any = None  # the result of a second call
+    touched: tuple[str, ...] = ()  # arguments that the call changed
+    error: Exception | None = None
+
+    @property
+    def got(self) -> tuple:
+        """The learner's outputs; a list will do for a tuple."""
+        return tuple(self.raw) if type(self.raw) is list and len(self.want) > 1 else core.as_tuple(self.raw)
+
+    @property
+    def names(self) -> list[str]:
+        return self.exercise.output_names(self.args, len(self.want))
+
+    @property
+    def outputs(self) -> list[Output]:
+        pairs = zip(self.names, self.got, self.want)
+        return [Output(n, g, w, self) for n, g, w in pairs if g is not None and w is not None]
+
+    @property
+    def where(self) -> str:
+        return f" (case: {self.case.note})" if self.case.note else ""
+
+    def equals(self, f: Callable) -> bool:
+        """Does another function give the learner's outputs? One that fails here does not."""
+        try:
+            return agree(self.got, core.as_tuple(_call(self.exercise, f, self.args)))
+        except Exception:
+            return False
+
+
+def attempts(exercise: Exercise, mine: Callable, cases: list[core.Case]) -> list[Trial]:
+    """All cases in float64, then all in float32; an exception ends the list."""
+    trials: list[Trial] = []
+    for dtype, case in itertools.product(("float64", "float32"), cases):
+        args = fresh(case.args, dtype)
+        want = core.as_tuple(_call(exercise, exercise.reference, fresh(args)))
+        given = fresh(args)
+        try:
+            raw = fresh(_call(exercise, mine, given))  # a copy: a second call may write into its buffer
+            again = _call(exercise, mine, fresh(args))
+        except Exception as error:
+            return [*trials, Trial(exercise, case, dtype, args, want, error=error)]
+        touched = tuple(name for name in args if not same(args[name], given[name]))
+        trials.append(Trial(exercise, case, dtype, args, want, raw, again, touched))
+    return trials
+
+
+def _call(exercise: Exercise, f: Callable, args: dict[str, Any]) -> Any:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return exercise.call(f, args)
+
+
+def fresh(value: Any, dtype: str | None = None) -> Any:
+    """A copy that shares nothing, float arrays in `dtype`, random generators with their state."""
+    if type(value) is dict:
+        return {k: fresh(v, dtype) for k, v in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(fresh(v, dtype) for v in value)
+    if isinstance(value, np.ndarray):
+        return value.astype(dtype) if dtype and value.dtype.kind == "f" else value.copy()
+    return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal to the last bit. Generators always are: to draw from one is to change it."""
+    if type(a) in (tuple, list):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    if numeric(a) and numeric(b) and a is not None and b is not None:
+        return np.array_equal(a, b, equal_nan=True)
+    return type(a) is type(b)
+
+
+def numeric(value: Any) -> bool:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype.kind in "fiub"
+    return value is None or isinstance(value, (int, float))
+
+
+def agree(a: tuple, b: tuple, limit: float = EXACT) -> bool:
+    return len(a) == len(b) and all(map(numeric, a)) and core.max_difference(a, b) <= limit
+
+
+def describe(args: dict[str, Any]) -> str:
+    """The arguments of a call in words: arrays by their shape, small values as they are."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, np.ndarray):
+            return f"of shape {value.shape}"
+        return repr(value) if len(repr(value)) < 20 else f"a {type(value).__name__}"
+
+    return ", ".join(f"`{name}` {text(value)}" for name, value in args.items())
+
+
+# --------------------------------------------------------------------------------------------- the steps
+#
+# In the order of diagnosis. Each sees all trials and returns the lines of a card, or nothing.
+
+
+def returns_nothing(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    if any(t.raw is None for t in trials):
+        return ["Your function returns None. Is a `return` missing?"]
+    return []
+
+
+def wrong_outputs(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    """Their number, their types, their order."""
+    for t in trials:
+        if len(t.got) != len(t.want):
+            names = ", ".join(f"`{name}`" for name in t.names)
+            lines = [f"Your function returns {len(t.got)} of {len(t.want)} values: {names}{t.where}."]
+            if len(t.got) > len(t.want):
+                lines = [f"Your function returns {len(t.got)} values; expected {names} alone{t.where}."]
+            return lines
+        for name, got, want in zip(t.names, t.got, t.want):
+            if not numeric(got):
+                return [f"`{name}` is of type {type(got).__name__}; expected a NumPy array{t.where}."]
+            if (got is None) != (want is None):
+                came, expected = ("None", "an array") if got is None else ("an array", "None")
+                return [f"`{name}` is {came}; expected {expected}{t.where}."]
+    exact = [t for t in trials if t.dtype == "float64"]
+    for order in itertools.islice(itertools.permutations(range(len(exact[0].want))), 1, 24):
+        several = [t for t in exact if len(t.want) == len(order)]
+        if all(agree(tuple(t.got[i] for i in order), t.want) for t in several) and not _all_right(several):
+            return [f"The values are right, their order is not: return `{', '.join(several[0].names)}`."]
+    return []
+
+
+def _all_right(trials: list[Trial]) -> bool:
+    return all(agree(t.got, t.want) for t in trials)
+
+
+def changed_inputs(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    for t in trials:
+        for name in t.touched:
+            return [
+                f"Your function changes its argument `{name}`{t.where}; the caller still needs it as it was.",
+                f"`{name} = {name} - …` makes a new array; `{name} -= …` and `{name}[…] = …` do not.",
+            ]
+    return []
+
+
+def differs_between_calls(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    for t in trials:
+        if not same(t.raw, fresh(t.again)):
+            return [
+                f"Two calls with the same arguments give different results{t.where}.",
+                "Is there a random number, or something outside the function that changes?",
+            ]
+    return []
+
+
+def wrong_shapes(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    backward = exercise.name.endswith("_backward")
+    section = core.documented(exercise.forward, "Parameters" if backward else "Returns")
+    letters = {spec.name: ", ".join(spec.shape) for spec in section if spec.shape}
+    for o in _outputs(trials):
+        came, expected = np.shape(o.got), np.shape(o.want)
+        if came != expected:
+            symbols = letters.get(o.name.removeprefix("grad_") if backward else o.name, "")
+            comma = "" if ", " in symbols else ","
+            wanted = f"({symbols}{comma}) = {expected}" if symbols else f"{expected}"
+            line = f"`{o.name}` has shape {came}; expected {wanted}{o.trial.where}."
+            return [line, *_shape_hint(np.asarray(o.got, float), o.want)]
+    return []
+
+
+def _shape_hint(got: np.ndarray, want: Any) -> Iterator[str]:
+    """What would turn the result into the right one."""
+
+    def right(x: Any) -> bool:
+        return core.max_difference(x, want) <= EXACT
+
+    subsets = [s for n in range(1, got.ndim + 1) for s in itertools.combinations(range(got.ndim), n)]
+    if got.ndim > 1 and right(got.T):
+        yield "Its transpose is right."
+    elif got.squeeze().shape == np.squeeze(want).shape:
+        yield "Only axes of length 1 differ: look at `keepdims=True` and at `[:, None]`."
+    elif axes := next((s for s in subsets if right(got.sum(axis=s))), None):
+        yield f"Summed over {_axes(axes)}, it is right."
+    elif axes := next((s for s in subsets if right(got.mean(axis=s))), None):
+        yield f"Averaged over {_axes(axes)}, it is right."
+    elif got.ndim == 0:
+        yield "A sum or mean without `axis=` leaves a single number."
+
+
+def _axes(axes: tuple[int, ...]) -> str:
+    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
+
+
+def wrong_dtypes(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    for o in _outputs(trials):
+        if type(o.got) in (bool, int, float):  # a plain Python number takes the dtype of what it meets
+            continue
+        came, expected = o.got.dtype, np.asarray(o.want).dtype
+        if came.kind != expected.kind or came.kind == "f" and came != expected:
+            line = f"`{o.name}` is {came} for {o.trial.dtype} inputs; expected {expected}{o.trial.where}."
+            if came == np.float64:
+                return [
+                    line,
+                    "Look for `np.zeros` or `np.ones` without `dtype=` and for integers times floats.",
+                ]
+            return [line]
+    return []
+
+
+def not_finite(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    for o in _outputs(trials):
+        bad = np.asarray(o.got)[~np.isfinite(o.got) & np.isfinite(o.want)]
+        if bad.size:
+            value = "NaN" if np.isnan(bad).any() else "inf"
+            line = f"`{o.name}` holds {value}; expected finite numbers{o.trial.where}, {o.trial.dtype}."
+            arrays = [v for v in o.trial.args.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+            largest = max((np.abs(v).max(initial=0) for v in arrays), default=0)
+            if largest > 80:  # exp(88.8) is too large for float32
+                return [line, f"The inputs reach {largest:g} there: `exp` of that overflows."]
+            return [
+                line,
+                "Is there a division by zero, a logarithm of zero or the root of a negative number?",
+            ]
+    return []
+
+
+def wrong_values(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    exact = [t for t in trials if t.dtype == "float64"]
+    if wrong := next((o for o in _outputs(exact) if not o.right), None):
+        outputs = [o for o in _outputs(exact) if o.name == wrong.name]
+        line = f"`{wrong.name}` {_pattern([o for o in outputs if not o.right])}"
+        return [line, *first_difference(exercise, exact)]
+    for t, precise in zip(trials[len(exact) :], exact):
+        drift = core.max_difference(t.want, precise.want)  # what rounding alone does to the solution
+        limit = core.tolerance("float32") + (10 * drift if np.isfinite(drift) else 0)
+        if not agree(t.got, t.want, limit):
+            return [
+                f"Right in float64, but too far off in float32{t.where}.",
+                "The formula is right and loses digits: look for a difference of two large numbers.",
+            ]
+    return []
+
+
+def first_difference(exercise: Exercise, trials: list[Trial]) -> list[str]:
+    """The first wrong element, in which cases it is wrong, and which outputs are right."""
+    if lines := wrong_outputs(exercise, trials) or wrong_shapes(exercise, trials):
+        return lines
+    outputs = list(_outputs(trials))
+    first = next(o for o in outputs if not o.right)
+    bad = first.wrong_elements()
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    came, expected = np.asarray(first.got)[index], np.asarray(first.want)[index]
+    digits = 6 if f"{came:.6g}" != f"{expected:.6g}" else 12
+    at = f"{first.name}[{', '.join(map(str, index))}]" if index else first.name
+    lines = [f"`{at}` is {came:.{digits}g}; expected {expected:.{digits}g}{first.trial.where}."]
+    if bad.size > 1:
+        lines[0] += f" {bad.sum()} of its {bad.size} values are wrong."
+    notes = {o.trial.case.note: o.right for o in outputs if o.name == first.name}
+    if any(notes.values()) and all(notes):
+        lines += [f"Right for: {_join(notes, True)}.", f"Wrong for: {_join(notes, False)}."]
+    names = {o.name: all(p.right for p in outputs if p.name == o.name) for o in outputs}
+    if any(names.values()):
+        lines.append(f"Right already: {', '.join(f'`{name}`' for name, right in names.items() if right)}.")
+    return lines
+
+
+def _join(notes: dict[str, bool], which: bool) -> str:
+    return "; ".join(note for note, right in notes.items() if right is which)
+
+
+def _outputs(trials: list[Trial]) -> Iterator[Output]:
+    return itertools.chain.from_iterable(t.outputs for t in trials)
+
+
+# --------------------------------------------------------------------------- what wrong values have in common
+
+
+def _pattern(wrong: list[Output]) -> str:
+    if all(agree((np.negative(o.got),), (o.want,)) for o in wrong):
+        return "has the wrong sign."
+    if factors := [f for o in wrong if (f := _factor(o)) is not None]:
+        if len(factors) == len(wrong) and (text := _factor_text(wrong, np.array(factors))):
+            return text
+    if all(np.ndim(o.want) > 1 and agree((np.transpose(o.got),), (o.want,)) for o in wrong):
+        return "is right but transposed."
+    if max(core.max_difference(o.got, o.want) for o in wrong) < 1e-6:
+        return (
+            "is nearly right. Look at where `eps` stands, and for a difference of two large numbers, "
+            "which loses digits."
+        )
+    return _region(wrong) or "is wrong."
+
+
+def _factor(o: Output) -> float | None:
+    """The number by which all right values were multiplied, if there is one."""
+    got, want = np.asarray(o.got, float), np.asarray(o.want, float)
+    power = float((want * want).sum())
+    factor = float((got * want).sum()) / power if power and np.isfinite(power) else 0.0
+    return factor if abs(factor) > 1e-9 and agree((got,), (want * factor,)) else None
+
+
+def _factor_text(wrong: list[Output], factors: np.ndarray) -> str:
+    """One number everywhere, or in every case a size of the inputs, whose name tells what was forgotten."""
+    sizes = [_sizes(o.trial) for o in wrong]
+    sign = " and has the wrong sign" if factors[0] < 0 else ""
+    for name in sizes[0]:
+        values = np.array([s.get(name, 0) for s in sizes], float)
+        for word, factor in (("large", values), ("small", 1 / np.maximum(values, 1))):
+            if values.min() > 1 and np.allclose(np.abs(factors), factor, rtol=1e-9):
+                number = f"{name} = {sizes[0][name]}{wrong[0].trial.where}"
+                return f"is too {word} by the factor {number}{sign}. Is it a sum or a mean?"
+    if np.allclose(factors, factors[0], rtol=1e-9):
+        return f"is {factors[0]:.4g} times the expected value."
+    return ""
+
+
+def _sizes(trial: Trial) -> dict[str, int]:
+    """The letters of the docstring, their products with the trailing sizes, and the number of values."""
+    specs = {spec.name: spec for spec in core.documented(trial.exercise.forward)}
+    letters = core.check_call("", specs, trial.args, "numpy")
+    positions = letters.pop("...", None)
+    sizes = {k: v for k, v in letters.items() if isinstance(v, int)}
+    if "N" in sizes and positions is not None:
+        sizes["values per channel"] = sizes["N"] * int(np.prod(positions))
+    arrays = {f"values in {k}": v.size for k, v in trial.args.items() if isinstance(v, np.ndarray)}
+    return sizes | arrays
+
+
+def _region(wrong: list[Output]) -> str:
+    """Is it wrong exactly where an argument has one sign?"""
+    for name in wrong[0].trial.args:
+        for sign, inside in (("<", np.less), (">", np.greater), ("==", np.equal)):
+            if all(
+                np.shape(value := o.trial.args.get(name)) == np.shape(o.want) != ()
+                and np.array_equal(inside(value, 0), o.wrong_elements())
+                for o in wrong
+            ):
+                return f"is wrong exactly where `{name} {sign} 0`."
+    return ""
+
+
+STEPS = (
+    returns_nothing,
+    wrong_outputs,
+    changed_inputs,
+    differs_between_calls,
+    wrong_shapes,
+    wrong_dtypes,
+    not_finite,
+    wrong_values,
+)

@@ -1,0 +1,427 @@
+"""Exercises of notebook 11, and what learners' functions usually do when they are wrong."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from nnlib import core
+from nnlib.exercises import Exercise
+from nnlib.normalization import in_numpy
+
+
+def _with_parameters(name, **settings):
+    """The cases of a function in which scale and shift are given: the formula first, the options later."""
+
+    def cases(rng):
+        found = core.load("normalization", "cases").cases(rng)
+        given = [c for c in found if c.name == name and c.args.get("weight") is not None]
+        return [replace(c, args=c.args | settings) for c in given]
+
+    return cases
+
+
+def _for_backward(name, **settings):
+    """The same cases, each with a random grad_output in front."""
+    f = getattr(in_numpy, name)
+
+    def cases(rng):
+        for c in _with_parameters(name, **settings)(rng):
+            yield replace(c, args={"grad_output": core.grad_outputs(f(**c.args)), **c.args})
+
+    return cases
+
+
+def _axes(x):
+    """All axes but that of the channels, and the shape in which C numbers meet x."""
+    return (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+
+
+def _last(x, normalized_shape):
+    return tuple(range(x.ndim - len(normalized_shape), x.ndim))
+
+
+def _hat(x, axes, eps):
+    rstd = 1 / np.sqrt(x.var(axis=axes, keepdims=True) + eps)
+    return (x - x.mean(axis=axes, keepdims=True)) * rstd, rstd
+
+
+def _mean(x, axes):
+    return x.mean(axis=axes, keepdims=True)
+
+
+# ------------------------------------------------------------------------------- running statistics
+
+batch_norm_running = Exercise(
+    solution=in_numpy.batch_norm_running,
+    hints=[
+        "Average over every axis but the second: `axes = (0, *range(2, x.ndim))`. That gives C means and C variances.",
+        "Both lines have the same form: (1 - momentum) times the old value plus momentum times the new one.",
+        "The variance to store is the unbiased one, sum of squares divided by n - 1: `x.var(axis=axes, ddof=1)`.",
+    ],
+    next="use these two vectors at test time: exercise 2.",
+)
+
+
+@batch_norm_running.mistake(
+    "Your momentum is the other way round. In PyTorch, `momentum` is the weight of the new batch: 0.1 keeps "
+    "nine tenths of the old value. (In optimizers the same word means the part that is kept.)"
+)
+def momentum_keeps_the_old(x, running_mean, running_var, momentum=0.1):
+    return in_numpy.batch_norm_running.unchecked(x, running_mean, running_var, 1 - momentum)
+
+
+@batch_norm_running.mistake(
+    "Your variance is the biased one: it divides by n. The batch itself is normalized with that one, but what "
+    "is stored for later is an estimate for all data, and divides by n - 1 (`ddof=1`)."
+)
+def biased_variance(x, running_mean, running_var, momentum=0.1):
+    axes, _ = _axes(x)
+    mean, var = x.mean(axis=axes), x.var(axis=axes)
+    return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * var
+
+
+@batch_norm_running.mistake(
+    "You corrected the variance with the batch size N. What counts is n, the number of values per channel: "
+    "for images that is N times the number of pixels."
+)
+def corrected_by_the_batch_size(x, running_mean, running_var, momentum=0.1):
+    axes, _ = _axes(x)
+    mean, var = x.mean(axis=axes), x.var(axis=axes) * len(x) / (len(x) - 1)
+    return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * var
+
+
+@batch_norm_running.mistake(
+    "You stored the standard deviation. `running_var` is a variance: the root is taken when it is used."
+)
+def stored_the_deviation(x, running_mean, running_var, momentum=0.1):
+    axes, _ = _axes(x)
+    mean, std = x.mean(axis=axes), x.std(axis=axes, ddof=1)
+    return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * std
+
+
+@batch_norm_running.mistake(
+    "You returned the statistics of this batch alone. One batch is noisy: move the old values a fraction "
+    "`momentum` of the way towards the new ones."
+)
+def only_this_batch(x, running_mean, running_var, momentum=0.1):
+    axes, _ = _axes(x)
+    return x.mean(axis=axes), x.var(axis=axes, ddof=1)
+
+
+# -------------------------------------------------------------------------------- batch norm in use
+
+batch_norm_eval = Exercise(
+    solution=in_numpy.batch_norm_eval,
+    hints=[
+        "Nothing is measured on x here: mean and variance come in as arguments.",
+        "C numbers must meet the second axis of x (N, C, ...): `shape = (1, -1) + (1,) * (x.ndim - 2)`, then `.reshape(shape)`.",
+        "`x_hat = (x - mean) / np.sqrt(var + eps)`, then `weight * x_hat + bias`, each of the four reshaped.",
+    ],
+    next="the same formula in training, where mean and variance depend on x, and so does the gradient: exercise 3.",
+)
+
+
+@batch_norm_eval.mistake(
+    "You normalized with the statistics of this batch, as in training. In use a sample's answer must not depend "
+    "on which other samples happen to come with it: take `running_mean` and `running_var`."
+)
+def statistics_of_the_batch(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
+    return in_numpy.batch_norm.unchecked(x, weight, bias, eps)
+
+
+@batch_norm_eval.mistake(
+    "You divided by the variance. Dividing by its root, the standard deviation, is what makes the spread 1."
+)
+def divided_by_the_variance(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
+    _, shape = _axes(x)
+    mean, var, weight, bias = (v.reshape(shape) for v in (running_mean, running_var, weight, bias))
+    return weight * (x - mean) / (var + eps) + bias
+
+
+@batch_norm_eval.mistake(
+    "`eps` is added to the standard deviation. It belongs under the root: sqrt(var + eps). The difference is "
+    "small until the variance is, and then your network and PyTorch's part."
+)
+def eps_beside_the_root(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
+    _, shape = _axes(x)
+    mean, var, weight, bias = (v.reshape(shape) for v in (running_mean, running_var, weight, bias))
+    return weight * (x - mean) / (np.sqrt(var) + eps) + bias
+
+
+@batch_norm_eval.mistake(
+    "`weight` and `bias` are missing. Without them every channel is forced to mean 0 and spread 1, which the "
+    "network may not want."
+)
+def no_scale_and_shift(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
+    return in_numpy.batch_norm_eval.unchecked(x, running_mean, running_var, None, None, eps)
+
+
+# --------------------------------------------------------------------------- batch norm in training
+
+batch_norm = Exercise(
+    solution=in_numpy.batch_norm,
+    hints=[
+        "One mean and one variance for each channel: average over all axes but the second, `(0, *range(2, x.ndim))`, "
+        "with `keepdims=True`.",
+        "`x_hat = (x - mean) / np.sqrt(var + eps)`, with the variance that divides by n.",
+        "`weight` and `bias` hold one number per channel: reshape them to `(1, -1, 1, 1)` for images, with as many ones "
+        "as x has axes behind the second.",
+    ],
+    next="its backward.",
+    cases=_with_parameters("batch_norm"),
+)
+
+
+@batch_norm.mistake(
+    "Your variance divides by n - 1. Batch norm divides the batch by its own spread, so it takes the biased "
+    "variance (`ddof=0`); only the running variance is the unbiased one."
+)
+def unbiased_variance(x, weight=None, bias=None, eps=1e-5):
+    axes, shape = _axes(x)
+    std = np.sqrt(x.var(axis=axes, ddof=1, keepdims=True) + eps)
+    return weight.reshape(shape) * (x - _mean(x, axes)) / std + bias.reshape(shape)
+
+
+@batch_norm.mistake(
+    "You normalized over the wrong axes: each sample by itself. Batch norm compares the samples of a batch, "
+    "channel by channel; what you wrote is a layer norm."
+)
+def each_sample_by_itself(x, weight=None, bias=None, eps=1e-5):
+    _, shape = _axes(x)
+    return weight.reshape(shape) * _hat(x, tuple(range(1, x.ndim)), eps)[0] + bias.reshape(shape)
+
+
+@batch_norm.mistake(
+    "You averaged over the batch only, so every position has a mean of its own. All positions of a channel share "
+    "one mean and one variance, because they share one set of weights."
+)
+def each_position_by_itself(x, weight=None, bias=None, eps=1e-5):
+    _, shape = _axes(x)
+    return weight.reshape(shape) * _hat(x, 0, eps)[0] + bias.reshape(shape)
+
+
+@batch_norm.mistake(
+    "One mean and one variance for the whole array: `axis=` is missing. Each channel needs its own, or a channel "
+    "of scale 1000 drowns the others."
+)
+def one_mean_for_all(x, weight=None, bias=None, eps=1e-5):
+    _, shape = _axes(x)
+    return weight.reshape(shape) * (x - x.mean()) / np.sqrt(x.var() + eps) + bias.reshape(shape)
+
+
+@batch_norm.mistake("`eps` is added to the standard deviation. It belongs under the root: sqrt(var + eps).")
+def eps_outside_the_root(x, weight=None, bias=None, eps=1e-5):
+    axes, shape = _axes(x)
+    std = x.std(axis=axes, keepdims=True) + eps
+    return weight.reshape(shape) * (x - _mean(x, axes)) / std + bias.reshape(shape)
+
+
+@batch_norm.mistake(
+    "You shifted before scaling: weight * (x_hat + bias). The shift comes last, so that bias is the new mean."
+)
+def shifted_first(x, weight=None, bias=None, eps=1e-5):
+    axes, shape = _axes(x)
+    return weight.reshape(shape) * (_hat(x, axes, eps)[0] + bias.reshape(shape))
+
+
+# --------------------------------------------------------------------------------------- layer norm
+
+layer_norm = Exercise(
+    solution=in_numpy.layer_norm,
+    hints=[
+        "The only thing that changes against batch norm is the axes: the last `len(normalized_shape)` of x.",
+        "`axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))`, and `keepdims=True` in mean and variance.",
+        "`weight` and `bias` have the shape of those last axes, so `weight * x_hat + bias` needs no reshape at all.",
+    ],
+    next="the backward of a relative without a mean: exercise 4.",
+    cases=_with_parameters("layer_norm"),
+)
+
+
+@layer_norm.mistake(
+    "You averaged over the batch (axis 0). Layer norm treats every sample by itself: that is why it does not "
+    "care how large the batch is."
+)
+def over_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    return weight * _hat(x, 0, eps)[0] + bias
+
+
+@layer_norm.mistake(
+    "You averaged over everything but the batch. `normalized_shape` names the last axes only: in a sequence (N, T, D) "
+    "with normalized_shape (D,), every time step is normalized by itself."
+)
+def everything_but_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    return weight * _hat(x, tuple(range(1, x.ndim)), eps)[0] + bias
+
+
+@layer_norm.mistake(
+    "You averaged over the last axis, whatever `normalized_shape` says. It may name several axes: average over "
+    "all of them at once."
+)
+def always_the_last_axis(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    return weight * _hat(x, -1, eps)[0] + bias
+
+
+@layer_norm.mistake(
+    "Your variance divides by n - 1. Layer norm, like batch norm, divides by the biased variance (`ddof=0`)."
+)
+def layer_norm_unbiased(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    axes = _last(x, normalized_shape)
+    std = np.sqrt(x.var(axis=axes, ddof=1, keepdims=True) + eps)
+    return weight * (x - _mean(x, axes)) / std + bias
+
+
+@layer_norm.mistake("The mean is still there: subtract it before you divide. Without it, this is RMS norm.")
+def mean_not_subtracted(x, normalized_shape, weight=None, bias=None, eps=1e-5):
+    return weight * x / np.sqrt(_mean(x * x, _last(x, normalized_shape)) + eps) + bias
+
+
+# ------------------------------------------------------------------------- the backward of batch norm
+
+batch_norm_backward = Exercise(
+    solution=in_numpy.batch_norm_backward,
+    hints=[
+        "Compute `x_hat` and `rstd = 1 / np.sqrt(var + eps)` again, with `keepdims=True`. `grad_bias` and `grad_weight` are "
+        "sums of `grad_output` and of `grad_output * x_hat` over all axes but the channels.",
+        "What arrives at `x_hat` is `g = weight * grad_output`, weight reshaped to meet the channels.",
+        "`grad_x = rstd * (g - mean(g) - x_hat * mean(g * x_hat))`, both means over the axes of the statistics.",
+    ],
+    next="the same with one term less, in RMS norm.",
+    cases=_for_backward("batch_norm"),
+)
+
+
+def _backward(grad_output, x, weight, eps, direct=1, through_mean=1, through_var=1, scaled=True):
+    """The backward with parts that can be left out."""
+    axes, shape = _axes(x)
+    x_hat, rstd = _hat(x, axes, eps)
+    g = weight.reshape(shape) * grad_output if scaled else grad_output
+    grad_x = rstd * (direct * g - through_mean * _mean(g, axes) - through_var * x_hat * _mean(g * x_hat, axes))
+    return grad_x, (grad_output * x_hat).sum(axis=axes), grad_output.sum(axis=axes)
+
+
+@batch_norm_backward.mistake(
+    "You treated mean and variance as constants. Both are computed from x, so x also acts through them: two more "
+    "terms flow back."
+)
+def constant_statistics(grad_output, x, weight=None, bias=None, eps=1e-5):
+    return _backward(grad_output, x, weight, eps, through_mean=0, through_var=0)
+
+
+@batch_norm_backward.mistake(
+    "The way through the variance is missing. It sends back - x_hat * mean(g * x_hat): without it, your gradient "
+    "tries to change the scale of x, which batch norm divides out."
+)
+def constant_variance(grad_output, x, weight=None, bias=None, eps=1e-5):
+    return _backward(grad_output, x, weight, eps, through_var=0)
+
+
+@batch_norm_backward.mistake(
+    "The way through the mean is missing. It sends back - mean(g): without it, the gradients of a channel do not sum "
+    "to 0, although adding a constant to the whole channel changes nothing."
+)
+def constant_mean(grad_output, x, weight=None, bias=None, eps=1e-5):
+    return _backward(grad_output, x, weight, eps, through_mean=0)
+
+
+@batch_norm_backward.mistake(
+    "You summed where the formula has means: 1/n is missing. The mean takes 1/n of each x, so it also hands back 1/n "
+    "to each x."
+)
+def sums_for_means(grad_output, x, weight=None, bias=None, eps=1e-5):
+    n = x.size / x.shape[1]
+    return _backward(grad_output, x, weight, eps, through_mean=n, through_var=n)
+
+
+@batch_norm_backward.mistake(
+    "`weight` is missing from grad_x. On its way back the gradient passes the scale first: g = weight * grad_output."
+)
+def forgot_the_weight(grad_output, x, weight=None, bias=None, eps=1e-5):
+    return _backward(grad_output, x, weight, eps, scaled=False)
+
+
+@batch_norm_backward.mistake(
+    "grad_x is not divided by the standard deviation. The forward pass multiplies by rstd, so the backward pass does too."
+)
+def forgot_the_deviation(grad_output, x, weight=None, bias=None, eps=1e-5):
+    grad_x, *rest = _backward(grad_output, x, weight, eps)
+    return (grad_x / _hat(x, _axes(x)[0], eps)[1], *rest)
+
+
+@batch_norm_backward.mistake(
+    "For grad_weight you multiplied by x. What `weight` multiplies in the forward pass is x_hat, so its gradient is the "
+    "sum of grad_output * x_hat."
+)
+def weight_meets_x(grad_output, x, weight=None, bias=None, eps=1e-5):
+    grad_x, _, grad_bias = _backward(grad_output, x, weight, eps)
+    return grad_x, (grad_output * x).sum(axis=_axes(x)[0]), grad_bias
+
+
+@batch_norm_backward.mistake(
+    "grad_weight and grad_bias are means. Each is used by all n values of its channel, and the contributions of all "
+    "uses add up: take the sum."
+)
+def means_for_sums(grad_output, x, weight=None, bias=None, eps=1e-5):
+    grad_x, grad_weight, grad_bias = _backward(grad_output, x, weight, eps)
+    n = x.size / x.shape[1]
+    return grad_x, grad_weight / n, grad_bias / n
+
+
+# ------------------------------------------------------------------------- the backward of RMS norm
+
+rms_norm_backward = Exercise(
+    solution=in_numpy.rms_norm_backward,
+    hints=[
+        "y = weight * x * r with r = 1 / sqrt(mean(x²) + eps). x acts twice: directly, and through r.",
+        "Through r: one x_j changes the mean of squares by 2 x_j / n, hence r by - r³ x_j / n. Collect what reaches r "
+        "from all outputs: the sum of g * x, with g = weight * grad_output.",
+        "Together: `grad_x = r * (g - x_hat * mean(g * x_hat))` with `x_hat = x * r`. `grad_weight` sums grad_output * x_hat "
+        "over the axes in front of those named by normalized_shape.",
+    ],
+    next="the questions.",
+    cases=_for_backward("rms_norm", eps=1e-6),
+)
+
+
+def _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=1.0, through_mean=0.0, scaled=True):
+    axes = _last(x, normalized_shape)
+    r = 1 / np.sqrt(_mean(x * x, axes) + eps)
+    x_hat, g = x * r, weight * grad_output if scaled else grad_output
+    grad_x = r * (g - through_mean * _mean(g, axes) - through_r * x_hat * _mean(g * x_hat, axes))
+    return grad_x, (grad_output * x_hat).sum(axis=tuple(range(axes[0])))
+
+
+@rms_norm_backward.mistake(
+    "You treated the root mean square as a constant. It is computed from x: a second term flows back through it."
+)
+def constant_rms(grad_output, x, normalized_shape, weight=None, eps=None):
+    return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=0)
+
+
+@rms_norm_backward.mistake(
+    "You subtracted mean(g) as in layer norm. RMS norm never takes a mean away from x, so nothing comes back that way."
+)
+def as_in_layer_norm(grad_output, x, normalized_shape, weight=None, eps=None):
+    return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_mean=1)
+
+
+@rms_norm_backward.mistake(
+    "You summed g * x_hat where the formula has a mean: 1/n, which comes from the mean of squares, is missing."
+)
+def sum_for_mean(grad_output, x, normalized_shape, weight=None, eps=None):
+    n = np.prod(normalized_shape)
+    return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=n)
+
+
+@rms_norm_backward.mistake(
+    "`weight` is missing from grad_x: on its way back the gradient passes the scale first, g = weight * grad_output."
+)
+def weight_left_out(grad_output, x, normalized_shape, weight=None, eps=None):
+    return _rms_backward(grad_output, x, normalized_shape, weight, eps, scaled=False)
+
+
+@rms_norm_backward.mistake(
+    "The second term has twice its size. The derivative of x² brings a 2 and that of the root a 1/2: they cancel."
+)
+def forgot_that_the_root_halves(grad_output, x, normalized_shape, weight=None, eps=None):
+    return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=2)
