@@ -19,53 +19,69 @@ TONES = {"good": ("#009E73", "✓"), "bad": ("#D55E00", "✗"), "neutral": ("#35
 
 _BOX = (
     "border-left: 4px solid {}; border-radius: 3px; background: rgba(128, 128, 128, 0.08); "
-    "padding: 0.7em 1.1em; margin: 0.3em 0; line-height: 1.5; max-width: {}"
+    "padding: 0.7em 1.1em; margin: 0.3em 0; line-height: 1.5"
 )
-_CELL = (
-    "text-align: left; vertical-align: top; padding: 0.15em 1.5em 0.15em 0; border: none; white-space: normal"
+_CELL = "text-align: left; vertical-align: top; padding: 0.15em 1.5em 0.15em 0; border: none; white-space: {}"
+_COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.6em 2.5em; margin: 0.6em 0"
+_PRE = (
+    "background: none; border: none; margin: 0; padding: 0.2em 0; overflow-x: auto; "
+    "white-space: pre-wrap; word-break: normal; overflow-wrap: normal; "
+    "line-height: 1.4; font-size: 0.88em; font-family: var(--jp-code-font-family, monospace)"
 )
-_PRE = "background: none; padding: 0.2em 0; margin: 0; line-height: 1.4; font-size: 0.9em; overflow-x: auto"
-_COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.4em 2.5em; margin: 0.6em 0"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Python source under a heading; `more` is folded below it."""
+
+    heading: str
+    source: str
+    more: str = ""
+
+    def html(self) -> str:
+        more = _fold("what it calls", _pre(self.more)) if self.more else ""
+        heading = html.escape(self.heading)
+        return f'<div style="flex: 1 1 26em; min-width: 0"><em>{heading}</em>{_pre(self.source)}{more}</div>'
 
 
 @dataclass(frozen=True)
 class Card:
-    """A word, a title, paragraphs, a table and code. In paragraphs, `backticks` mark code."""
+    """A word, a title, columns of code, paragraphs, a table, a note in small print and folded code.
+
+    In text, `backticks` mark code.
+    """
 
     word: str
     title: str
     tone: str = "neutral"
     lines: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    code: tuple[tuple[str, str], ...] = ()  # (heading, Python source), side by side
-    folded: str = ""  # with a heading, the code is folded under it, below everything else
+    note: str = ""
+    columns: tuple[Code, ...] = ()
+    folded: str = ""
 
     def html(self) -> str:
         color, sign = TONES[self.tone]
-        head = f'<div><span style="color: {color}">{sign}</span> <strong>{html.escape(self.word)}</strong>'
-        head += f" · {_inline(self.title)}</div>"
-        lines = "".join(f'<p style="margin: 0.4em 0">{_inline(line)}</p>' for line in self.lines)
-        rows = ""
-        for row in self.rows:
-            cells = "".join(f'<td style="{_CELL}">{_inline(cell)}</td>' for cell in row)
-            rows += f'<tr style="background: none">{cells}</tr>'
-        table = f'<table style="border: none; margin: 0.5em 0">{rows}</table>' if rows else ""
-        code = "".join(
-            f'<div style="flex: 1 1 24em; min-width: 0"><em>{html.escape(heading)}</em>'
-            f'<pre style="{_PRE}">{highlight(source)}</pre></div>'
-            for heading, source in self.code
-        )
-        code = f'<div style="{_COLUMNS}">{code}</div>' if code else ""
-        fold = f"<details><summary>{html.escape(self.folded)}</summary>{code}</details>"
-        body = lines + table + fold if self.folded else code + lines + table
-        return (
-            f'<div style="{_BOX.format(color, "54em" if len(self.code) < 2 else "none")}">{head}{body}</div>'
-        )
+        word, title = html.escape(self.word), _inline(self.title)
+        parts = [f'<div><span style="color: {color}">{sign}</span> <strong>{word}</strong> · {title}</div>']
+        if self.columns:
+            columns = "".join(code.html() for code in self.columns)
+            parts.append(f'<div style="{_COLUMNS}">{columns}</div>')
+        parts += [f'<p style="margin: 0.4em 0">{_inline(line)}</p>' for line in self.lines]
+        if self.rows:
+            rows = "".join(map(_row, self.rows))
+            parts.append(f'<table style="border: none; margin: 0.5em 0">{rows}</table>')
+        if self.note:
+            parts.append(f'<p style="margin: 0.4em 0; opacity: 0.75"><small>{_inline(self.note)}</small></p>')
+        if self.folded:
+            parts.append(_fold("the code", _pre(self.folded)))
+        return f'<div style="{_BOX.format(color)}">{"".join(parts)}</div>'
 
     def __repr__(self) -> str:
         """The same facts as text; code is left to the HTML."""
-        body = [line.replace("`", "") for line in self.lines] + [" | ".join(row) for row in self.rows]
-        return "\n".join([f"{TONES[self.tone][1]} {self.word} · {self.title}", *(f"  {b}" for b in body)])
+        head = f"{TONES[self.tone][1]} {self.word} · {self.title}"
+        body = [*self.lines, *(" | ".join(row) for row in self.rows), *filter(None, [self.note])]
+        return "\n  ".join([head, *body]).replace("`", "")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self.html()}
@@ -74,6 +90,20 @@ class Card:
         from IPython.display import display
 
         display(self)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    styles = [_CELL.format("normal"), *[_CELL.format("nowrap")] * (len(cells) - 1)]
+    row = "".join(f'<td style="{style}">{_inline(cell)}</td>' for style, cell in zip(styles, cells))
+    return f'<tr style="background: none">{row}</tr>'
+
+
+def _pre(source: str) -> str:
+    return f'<pre style="{_PRE}">{highlight(source)}</pre>'
+
+
+def _fold(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>{body}</details>"
 
 
 def _inline(text: str) -> str:

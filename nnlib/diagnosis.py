@@ -300,7 +300,7 @@ def first_difference(exercise: Exercise, trials: list[Trial]) -> list[str]:
     at = f"{first.name}[{', '.join(map(str, index))}]" if index else first.name
     lines = [f"`{at}` is {came:.{digits}g}; expected {expected:.{digits}g}{first.trial.where}."]
     if bad.size > 1:
-        lines[0] += f" {bad.sum()} of its {bad.size} values are wrong."
+        lines[0] += f" {'All' if bad.all() else f'{bad.sum()} of the'} {bad.size} values are wrong."
     notes = {o.trial.case.note: o.right for o in outputs if o.name == first.name}
     if any(notes.values()) and all(notes):
         lines += [f"Right for: {_join(notes, True)}.", f"Wrong for: {_join(notes, False)}."]
@@ -353,8 +353,8 @@ def _factor_text(wrong: list[Output], factors: np.ndarray) -> str:
         values = np.array([s.get(name, 0) for s in sizes], float)
         for word, factor in (("large", values), ("small", 1 / np.maximum(values, 1))):
             if values.min() > 1 and np.allclose(np.abs(factors), factor, rtol=1e-9):
-                number = f"{name} = {sizes[0][name]}{wrong[0].trial.where}"
-                return f"is too {word} by the factor {number}{sign}. Is it a sum or a mean?"
+                size = f"{sizes[0][name]}{wrong[0].trial.where}"
+                return f"is too {word} by the factor {name}, here {size}{sign}. Sum or mean?"
     if np.allclose(factors, factors[0], rtol=1e-9):
         return f"is {factors[0]:.4g} times the expected value."
     return ""
@@ -367,8 +367,8 @@ def _sizes(trial: Trial) -> dict[str, int]:
     positions = letters.pop("...", None)
     sizes = {k: v for k, v in letters.items() if isinstance(v, int)}
     if "N" in sizes and positions is not None:
-        sizes["values per channel"] = sizes["N"] * int(np.prod(positions))
-    arrays = {f"values in {k}": v.size for k, v in trial.args.items() if isinstance(v, np.ndarray)}
+        sizes["number of values per channel"] = sizes["N"] * int(np.prod(positions))
+    arrays = {f"number of values in {k}": v.size for k, v in trial.args.items() if isinstance(v, np.ndarray)}
     return sizes | arrays
 
 

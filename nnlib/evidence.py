@@ -75,7 +75,8 @@ class Band:
     def number(self, value: float) -> str:
         """Rounded to `digits` significant digits, never inside the integer part, with the unit."""
         if math.isfinite(value) and 1 <= abs(value) < 1e6:
-            text = f"{value:.{max(0, self.digits - len(str(int(abs(value)))))}f}"
+            decimals = 0 if value == round(value) else max(0, self.digits - len(str(int(abs(value)))))
+            text = f"{value:.{decimals}f}"
         else:
             text = f"{value:.{self.digits}g}"
         return f"{text} {self.unit}".rstrip()
@@ -222,34 +223,26 @@ def _of_kind(path: str, kind: str) -> Experiment:
 
 
 def card(experiment: Experiment, result: dict[str, Any], seed: int, vote: str | None = None) -> Card:
-    """One run as a card."""
-    measured = _measure(experiment, [result])
-    held = all(m.inside for m in measured.values())
-    if experiment.kind == "headline":
-        word = "reproduced" if held else "not reproduced in this run"
-        lines = [experiment.claim, experiment.source]
-    else:
-        word = experiment.verdict if held else "the claim held in this run"
-        lines = [f"Claim: {experiment.claim}", f"What is true: {experiment.truth}", experiment.source]
-    if vote:
-        agrees = ": so does the experiment." if vote == word else f"; the experiment says: {word}."
-        lines.append(f"You voted: {vote}{agrees}")
-    lines.append(f"{experiment.settings}; seed {seed}")
-    rows = []
-    for label, m in measured.items():
+    """One run as a card. The sign speaks of the claim: a myth that is wrong gets a cross."""
+    rows, held = [], True
+    for label, m in _measure(experiment, [result]).items():
+        held &= m.inside
         where = "inside" if m.inside else "outside"
-        one_of_many = m.band.over != "each" and experiment.seeds > 1
-        text = m.band.text(experiment.seeds)
-        rows.append((label, m.text(), text, f"{where} (this run)" if one_of_many else where))
-    return Card(
-        word,
-        f"{experiment.kind} {experiment.id}",
-        "good" if held else "bad",
-        tuple(line for line in lines if line),
-        tuple(rows),
-        (("", experiment.code()),),
-        folded="the experiment",
-    )
+        if m.band.over != "each" and experiment.seeds > 1:
+            where += " (this run)"
+        rows.append((label, m.text(), m.band.text(experiment.seeds), where))
+    lines, word, tone = [experiment.claim], "reproduced", "good"
+    if experiment.kind == "myth":
+        word = experiment.verdict if held else "the claim held in this run"
+        tone = {"wrong": "bad", "misleading": "neutral"}.get(word, "good")
+        lines = [f"Claim: {experiment.claim}", f"What is true: {experiment.truth}"]
+        if vote:
+            lines.append(f"You voted: {vote}.")
+    elif not held:
+        word, tone = "not reproduced in this run", "bad"
+    note = " · ".join(filter(None, [experiment.source, experiment.settings, f"seed {seed}"]))
+    title = f"{experiment.kind} {experiment.id}"
+    return Card(word, title, tone, tuple(lines), tuple(rows), note, folded=experiment.code())
 
 
 def vote(path: str) -> None:

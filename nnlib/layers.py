@@ -127,30 +127,38 @@ class Linear(Layer):
         self.weight, self.grad_weight = params["weight"], grads["weight"]
         # np.dot starts quicker than np.matmul, which matters for small matrices; it knows no stacks of them.
         self.product = np.dot if self.weight.ndim == 2 else np.matmul
-        self.weight_t = self.weight.mT
-        self.bias = params["bias"][..., None, :] if "bias" in params else None
-        self.grad_bias = grads["bias"][..., None, :] if "bias" in params else None
+        self.bias = params["bias"][..., None] if "bias" in params else None
+        self.grad_bias = grads["bias"][..., None] if "bias" in params else None
+
+    # Outputs are computed and kept transposed, (O, N): what is done feature by feature, adding the bias above
+    # all, then runs over long rows. Everybody else sees the view (N, O).
 
     def allocate(self, x: Array) -> None:
-        rows = (*self.weight.shape[:-2], x.shape[-2])
-        self.y = np.empty((*rows, self.weight.shape[-2]), x.dtype)
-        self.grad_x = np.empty((*rows, self.weight.shape[-1]), x.dtype)
-        self.ones = np.ones((1, x.shape[-2]), x.dtype)
+        *models, outputs, inputs = self.weight.shape
+        self.y_t = np.empty((*models, outputs, x.shape[-2]), x.dtype)
+        self.grad_x_t = np.empty((*models, inputs, x.shape[-2]), x.dtype)
+        self.y, self.grad_x = self.y_t.mT, self.grad_x_t.mT
+        self.ones = np.ones((x.shape[-2], 1), x.dtype)
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        y = self.product(x, self.weight_t, out=self.y)
-        return y if self.bias is None else np.add(y, self.bias, out=y)
+        self.product(self.weight, x.mT, out=self.y_t)
+        if self.bias is not None:
+            np.add(self.y_t, self.bias, out=self.y_t)
+        return self.y
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array | None:
-        self.product(grad_output.mT, self.x, out=self.grad_weight)
+        grad_t = grad_output.mT
+        self.product(grad_t, self.x, out=self.grad_weight)
         if self.bias is not None:
-            self.product(self.ones, grad_output, out=self.grad_bias)  # ten times faster than sum(axis=0)
+            self.product(grad_t, self.ones, out=self.grad_bias)  # a product is quicker than a sum over rows
         if not want_input:
             return None
-        if self.weight.shape[-2] == 1:  # one output: multiplying beats a product of matrices one wide
-            return np.multiply(grad_output, self.weight, out=self.grad_x)
-        return self.product(grad_output, self.weight, out=self.grad_x)
+        if grad_t.shape[-2] == 1:  # one output: multiplying beats a product of matrices one wide
+            np.multiply(self.weight.mT, grad_t, out=self.grad_x_t)
+        else:
+            self.product(self.weight.mT, grad_t, out=self.grad_x_t)
+        return self.grad_x
 
     def check(self, x: Array) -> Array:
         if x.ndim != 2:
@@ -237,7 +245,10 @@ class BatchNorm1d(Layer):
         params = _scale_and_shift(num_features, dtype)
         super().__init__(norms.batch_norm, norms.batch_norm_backward, params, eps=eps)
         self.momentum = momentum
-        self.running = {"running_mean": np.zeros(num_features, dtype), "running_var": np.ones(num_features, dtype)}
+        self.running = {
+            "running_mean": np.zeros(num_features, dtype),
+            "running_var": np.ones(num_features, dtype),
+        }
 
     def forward(self, x: Array) -> Array:
         if not self.training:
@@ -292,7 +303,9 @@ class Sequential:
         own = [p for layer in layers for p in layer.params.values()]
         dtypes = {str(p.dtype) for p in own}
         if len(dtypes) > 1:
-            raise TypeError(f"Sequential: the layers differ in dtype ({', '.join(sorted(dtypes))}); expected one")
+            raise TypeError(
+                f"Sequential: the layers differ in dtype ({', '.join(sorted(dtypes))}); expected one"
+            )
         self.dtype = own[0].dtype if own else np.dtype(np.float32)
         self.lay_out(np.concatenate([p.ravel() for p in own]) if own else np.empty(0, self.dtype))
 
@@ -327,13 +340,12 @@ class Sequential:
             return self.forward(x).copy()
 
     def check(self, x: Array) -> Array:
-        """Let every layer check one row of the input; return all rows in the model's dtype."""
-        wanted = {s.name: s for s in documented(fit) if s.name == "x"}
-        check_call("model", wanted, {"x": x}, "numpy")
-        x = row = np.ascontiguousarray(x, self.dtype)
-        row = x[:1]
+        """Let every layer check a few rows of the input; return all rows in the model's dtype."""
+        check_call("model", {s.name: s for s in documented(fit) if s.name == "x"}, {"x": x}, "numpy")
+        x = np.ascontiguousarray(x, self.dtype)
+        rows = x[:2]
         for layer in self.layers:
-            row = layer.check(row)
+            rows = layer.check(rows)
         return x
 
     def train(self, mode: bool = True) -> Sequential:
@@ -354,3 +366,316 @@ class Sequential:
 
     def __getitem__(self, index: int) -> Layer:
         return self.layers[index]
+
+
+class Stack(Sequential):
+    """Models of one architecture, computed together: every array gets a leading axis, one entry per model.
+
+    Small matrices cost NumPy more in calls than in arithmetic, and a stack of them is one call.
+    """
+
+    def __init__(self, models: Sequence[Sequential]):
+        kinds = {
+            tuple((type(layer).__name__, *(p.shape for p in layer.params.values())) for layer in m.layers)
+            for m in models
+        }
+        if len(kinds) != 1 or len({m.dtype for m in models}) != 1:
+            raise ValueError(
+                f"fit_many: {len(kinds)} architectures or dtypes came; expected one for all models"
+            )
+        for layer in models[0].layers:
+            if not layer.stackable:
+                raise ValueError(
+                    f"fit_many: a {type(layer).__name__} layer cannot be stacked; use fit for each model"
+                )
+        self.models, self.dtype = models, models[0].dtype
+        self.layers = [layer.copy() for layer in models[0].layers]
+        self.lay_out(np.stack([m.params for m in models]))
+
+    def check(self, x: Array) -> Array:
+        return self.models[0].check(x)
+
+
+# ---------------------------------------------------------------------------------------------- losses
+#
+# The gradient of the loss is computed at every step. For the defaults of the three usual losses there is a
+# quicker form than the reference, which returns the gradient for the target too and knows every option.
+
+
+def _mse_gradient(grad_output: Any, x: Array, target: Array) -> Array:
+    g = x - target
+    g *= x.dtype.type(2 * grad_output / x.size)
+    return g
+
+
+def _binary_gradient(grad_output: Any, x: Array, target: Array) -> Array:
+    half = x.dtype.type(0.5)
+    g = np.tanh(x * half)  # sigmoid(x) = (1 + tanh(x / 2)) / 2
+    g *= half
+    g += half
+    g -= target
+    g *= x.dtype.type(grad_output / x.size)
+    return g
+
+
+def _class_gradient(grad_output: Any, x: Array, target: Array) -> Array:
+    p = x - x.max(axis=1, keepdims=True)
+    np.exp(p, out=p)
+    scale = x.dtype.type(grad_output / len(x))
+    p *= scale / np.add.reduce(p, axis=1, keepdims=True)
+    p[np.arange(len(x)), target] -= scale
+    return p
+
+
+def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, Any]]:
+    """A loss, the function (grad_output, x, target) -> gradient for x, and the settings of a functools.partial."""
+    f, settings = (loss.func, loss.keywords) if isinstance(loss, functools.partial) else (loss, {})
+    quick: dict[Callable, Callable] = {
+        mse_loss: _mse_gradient,
+        binary_cross_entropy_with_logits: _binary_gradient,
+    }
+    if target.ndim == 1 and target.dtype.kind in "iu" and (target >= 0).all():
+        quick[cross_entropy] = _class_gradient
+    if f in quick and not settings:
+        return f, quick[f], settings
+    backward = getattr(sys.modules[f.__module__], f"{f.__name__}_backward", None)
+    if backward is None:
+        raise LookupError(f"fit: {f.__name__} has no {f.__name__}_backward beside it")
+    return f, lambda g, x, target: as_tuple(bare(backward)(g, x, target, **settings))[0], settings
+
+
+# -------------------------------------------------------------------------------------------- training
+
+
+@dataclass
+class History:
+    """What training went through: one entry before the first step, then one after every `every` steps.
+
+    Losses and accuracies are those of the whole set, with the model as it is in use. Accuracy, the share of
+    rows whose largest output is the target, is kept for class numbers as target.
+    """
+
+    step: list[int] = field(default_factory=list)
+    epoch: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    diverged_at: int | None = None  # the step whose gradient was not finite; it was not taken
+
+
+def train(
+    model: Sequential,
+    x: Array,
+    y: Array,
+    *,
+    lr: float | Callable[[int], float],
+    epochs: int,
+    batch_size: int | None = None,
+    rng: np.random.Generator | None = None,
+    loss: Callable = cross_entropy,
+    optimizer: Callable = sgd,
+    validation: tuple[Array, Array] | None = None,
+    every: int | None = None,
+    **settings: Any,
+) -> Iterator[History]:
+    """Train a model step by step: a generator that yields the growing history after every `every` steps.
+
+    Between two yields the model is as in use (`eval()`), ready to be drawn, and whoever iterates may stop. A run
+    that diverges ends early, with finite parameters and `diverged_at` in the history; it raises nothing.
+
+    Parameters
+    ----------
+    x : array (N, ...) finite
+    y : any                        what the loss takes as target
+    lr : any                       a number, or a function of the step, which counts from 0
+    epochs : int >= 1              how often each row is used
+    batch_size : int >= 1 or None      rows per step; None for all
+    rng : Generator or None        shuffles the rows before each epoch; needed with a batch_size
+    loss : any                     a loss with its backward beside it; functools.partial(loss, ...) sets options
+    optimizer : any                a function (param, grad, *state, lr, ...) -> param, *state; one with an
+                                   argument t is told the number of the step, from 1
+    validation : any               a pair like x and y, to be measured but not trained on
+    every : int >= 1 or None       None: an epoch, or a hundredth of all steps where each is an epoch
+    settings : any                 handed to the optimizer: momentum=0.9
+    """
+    run = _Run(model, x, y, [lr], [rng], epochs, batch_size, loss, optimizer, validation, every, settings)
+    return (histories[0] for histories in run.steps())
+
+
+def fit(model: Sequential, x: Array, y: Array, **settings: Any) -> History:
+    """Train a model and return the history. The arguments are those of `train`, which explains them."""
+    for history in train(model, x, y, **settings):
+        pass
+    return history
+
+
+fit.__signature__ = inspect.signature(train).replace(return_annotation="History")  # type: ignore[attr-defined]
+
+
+def fit_many(
+    models: Sequence[Sequential],
+    x: Array,
+    y: Array,
+    *,
+    lr: Any,
+    epochs: int,
+    batch_size: int | None = None,
+    rng: Any = None,
+    loss: Callable = cross_entropy,
+    optimizer: Callable = sgd,
+    validation: tuple[Array, Array] | None = None,
+    every: int | None = None,
+    **settings: Any,
+) -> list[History]:
+    """Train many models of one architecture as one computation: what `fit` of each would do, several times faster.
+
+    The arguments are those of `train`; lr and rng may be lists with one entry per model. Layers may be Linear,
+    ReLU, Tanh and Sigmoid, and the loss must be the plain mean over the rows.
+    """
+    rates = lr if isinstance(lr, (list, tuple, Array)) else [lr] * len(models)
+    rngs = [None] * len(models) if rng is None else rng
+    if not len(rates) == len(rngs) == len(models):
+        raise ValueError(
+            f"fit_many: {len(rates)} lr and {len(rngs)} rng; expected one per model, {len(models)}"
+        )
+    stack = Stack(models)
+    run = _Run(stack, x, y, rates, rngs, epochs, batch_size, loss, optimizer, validation, every, settings)
+    for histories in run.steps():
+        pass
+    for model, params in zip(models, stack.params):
+        model.eval().params[...] = params
+    return histories
+
+
+class _Run:
+    """One call of fit: its arguments, checked, and the loop. `model` is a Sequential or a Stack of several."""
+
+    def __init__(
+        self, model, x, y, rates, rngs, epochs, batch_size, loss, optimizer, validation, every, settings
+    ):
+        wanted = {s.name: s for s in documented(train)}
+        for rng in rngs:
+            given = dict(epochs=epochs, batch_size=batch_size, every=every, rng=rng)
+            check_call("fit", {name: wanted[name] for name in given}, given, "numpy")
+            if batch_size is not None and rng is None:
+                raise ValueError("fit: rng is None; expected a Generator that shuffles the rows into batches")
+        self.model, self.rngs, self.batch_size = model, rngs, batch_size
+        self.models = model.params.shape[:-1]  # () or, for a stack, (M,)
+        self.x, self.y = self.check(loss, x, y)
+        self.validation = None if validation is None else self.check(loss, *validation)
+        self.loss, self.gradient, self.options = _loss(loss, self.y)
+        if self.models and set(self.options) - {"label_smoothing", "pos_weight"}:
+            raise ValueError(f"fit_many: the loss has options {self.options}; expected a mean of equal rows")
+
+        self.per_epoch = 1 if batch_size is None else math.ceil(len(self.x) / batch_size)
+        self.total = epochs * self.per_epoch
+        self.every = every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
+        self.rates, self.optimizer, self.settings = rates, bare(optimizer), settings
+        self.counts = "t" in inspect.signature(optimizer).parameters
+        for i in range(len(rates)):  # one step that is thrown away: the optimizer checks its arguments
+            optimizer(model.params, model.grads, **self.arguments(0, i))
+
+    def check(self, loss: Callable, x: Array, y: Array) -> tuple[Array, Array]:
+        """A pair of inputs and targets in the model's dtype, or an error that says what is wrong with it."""
+        x = self.model.check(x)
+        if isinstance(y, Array) and y.dtype.kind == "f":
+            y = y.astype(self.model.dtype)
+        outputs = self.model.eval().forward(x)
+        loss(outputs[0] if self.models else outputs, y)
+        return x, y
+
+    def arguments(self, step: int, model: int | None = None) -> dict[str, Any]:
+        """What the optimizer is told at a step."""
+        rates = [rate(step) if callable(rate) else rate for rate in self.rates]
+        if model is not None:
+            lr = rates[model]
+        else:
+            lr = np.array(rates, self.model.dtype)[:, None] if self.models else rates[0]
+        return {"lr": lr, **({"t": step + 1} if self.counts else {}), **self.settings}
+
+    def batches(self) -> Iterator[tuple[Array, Array]]:
+        """Inputs and targets of one step after the other; a stack takes its models' targets in one row."""
+        if self.batch_size is None:
+            y = np.concatenate([self.y] * len(self.rngs)) if self.models else self.y
+            while True:
+                yield self.x, y
+        while True:
+            orders = np.array([rng.permutation(len(self.x)) for rng in self.rngs])
+            for start in range(0, len(self.x), self.batch_size):
+                rows = orders[:, start : start + self.batch_size]
+                yield self.x[rows if self.models else rows[0]], self.y[rows.ravel()]
+
+    def measure(self, x: Array, y: Array) -> tuple[Any, Any]:
+        """Losses and, for class numbers, accuracies on a set: one number per model."""
+        outputs = self.model.forward(x)
+        if self.models:
+            y_all = np.concatenate([y] * len(outputs))
+            rows = bare(self.loss)(_rows(outputs), y_all, reduction="none", **self.options)
+            losses = rows.reshape(len(outputs), -1).mean(axis=1)
+        else:
+            losses = [bare(self.loss)(outputs, y, **self.options)]
+            outputs = outputs[None]
+        if y.dtype.kind == "f" or outputs.ndim != 3:
+            return losses, None
+        return losses, (outputs.argmax(axis=2) == y).mean(axis=1)
+
+    def steps(self) -> Iterator[list[History]]:
+        model, params, grads = self.model, self.model.params, self.model.grads
+        histories = [History() for _ in self.rngs]
+        alive = np.ones(self.models, bool)
+        moving: Any = True  # which parameters may move: all, until a model diverges
+        scale = float(len(self.rngs))  # the mean over all rows of a stack weighs each model 1 / M
+        batches = self.batches()
+        constant = None if any(map(callable, self.rates)) or self.counts else self.arguments(0)
+        state: list[Any] = []
+        self.record(histories, 0)
+        yield histories
+        for start in range(0, self.total, self.every):
+            model.train()
+            with np.errstate(all="ignore"):  # entered anew each time: across a yield it would leak
+                for step in range(start, min(start + self.every, self.total)):
+                    x, y = next(batches)
+                    outputs = model.forward(x)
+                    grad = self.gradient(scale, _rows(outputs) if self.models else outputs, y)
+                    model.backward(grad.reshape(outputs.shape), want_input=False)
+                    if not np.vdot(grads, grads) < np.inf:  # one product; isfinite would look at each number
+                        stopped = alive & ~np.isfinite(grads).all(axis=-1)
+                        for i in np.flatnonzero(stopped):
+                            histories[i].diverged_at = step
+                        alive &= ~stopped
+                        moving = alive[..., None]
+                        if not alive.any():
+                            break
+                    new, *state = self.optimizer(params, grads, *state, **(constant or self.arguments(step)))
+                    np.copyto(params, new, where=moving)
+            model.eval()
+            self.record(histories, min(start + self.every, self.total))
+            yield histories
+            if not alive.any():
+                return
+
+    def record(self, histories: list[History], step: int) -> None:
+        """One more entry for every model that was still training at the last one."""
+        with np.errstate(all="ignore"):
+            losses, right = self.measure(self.x, self.y)
+            held_out, held_out_right = self.measure(*self.validation) if self.validation else (None, None)
+        for i, history in enumerate(histories):
+            at = step if history.diverged_at is None else history.diverged_at
+            if at in history.step[-1:]:
+                continue
+            history.step.append(at)
+            history.epoch.append(at / self.per_epoch)
+            for name, values in {
+                "loss": losses,
+                "accuracy": right,
+                "validation_loss": held_out,
+                "validation_accuracy": held_out_right,
+            }.items():
+                if values is not None:
+                    getattr(history, name).append(float(values[i]))
+
+
+def _rows(outputs: Array) -> Array:
+    """The outputs of a stack, model after model, as rows of one batch."""
+    return outputs.reshape(-1, *outputs.shape[2:])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlib import core
-from nnlib.cards import Card
+from nnlib.cards import Card, Code
 
 FLOORS = {"float64": 1e-12, "float32": 1e-5}
 PLUMBING = ("torch.ones", "torch.zeros", "torch.tensor", "torch.stack", "torch.full")
@@ -37,6 +37,8 @@ def card(path: str) -> Card:
         rows.setdefault(agreement.what, []).append(agreement.text())
     fits = all(a.difference <= a.limit for a in measured)
     count = len(core.cases(path))
+    by_hand, twins = source(*filter(None, [reference, backward])), source(twin)
+    autograd = "\n\n\n# backward: autograd" if backward else ""
     return Card(
         "they agree" if fits else "they DIFFER",
         f"`{path}` over {count} case{'s' * (count > 1)}, measured: on {' and '.join(devices())}",
@@ -45,30 +47,28 @@ def card(path: str) -> Card:
             f"{what}: {why[name]}." for what, m, table in reasons if name in (why := getattr(m, table, {}))
         ),
         tuple((what, ", ".join(texts)) for what, texts in rows.items()),
-        (
-            ("NumPy", source(reference, backward) if backward else source(reference)),
-            ("PyTorch", source(twin) + ("\n\n\n# backward: autograd" if backward else "")),
-        ),
+        columns=(Code("NumPy", *by_hand), Code("PyTorch", twins[0] + autograd, twins[1])),
     )
 
 
 # ------------------------------------------------------------------------------------------- the sources
 
 
-def source(*functions: Callable) -> str:
-    """Functions as they stand, helpers of their module first, without docstrings and decorators."""
-    found: dict[str, Callable] = {}
-    for f in functions:
-        _with_helpers(inspect.unwrap(f), found)
-    return "\n\n\n".join(map(_bare, found.values()))
+def source(*functions: Callable) -> tuple[str, str]:
+    """Functions as they stand, without docstrings and decorators, and the helpers of their module."""
+    mains = [inspect.unwrap(f) for f in functions]
+    helpers: dict[str, Callable] = {}
+    for f in mains:
+        _collect(f, helpers)
+    return "\n\n\n".join(map(_bare, mains)), "\n\n\n".join(map(_bare, helpers.values()))
 
 
-def _with_helpers(f: Callable, found: dict[str, Callable]) -> None:
+def _collect(f: Callable, helpers: dict[str, Callable]) -> None:
     for name in f.__code__.co_names:
         helper = f.__globals__.get(name)
-        if name.startswith("_") and inspect.isfunction(helper) and helper.__module__ == f.__module__:
-            _with_helpers(helper, found)
-    found.setdefault(f.__name__, f)
+        if name not in helpers and name.startswith("_") and inspect.isfunction(helper):
+            helpers[name] = helper
+            _collect(helper, helpers)
 
 
 def _bare(f: Callable) -> str:

@@ -12,7 +12,6 @@ import contextlib
 import json
 import math
 import os
-import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -355,7 +354,7 @@ def fit(
     amp: bool | torch.dtype = False,
     checkpoint: str | os.PathLike | None = None,
     resume: bool = True,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> History:
     """Train `model` in place; it ends on the device, in eval mode.
 
@@ -366,7 +365,7 @@ def fit(
     loss : function (output, y) -> mean over the samples
     metrics : more such functions, by name: {"accuracy": accuracy}
         Training values are taken while the weights move and dropout is on, validation values after the epoch.
-    batch_size : samples in one step, over all processes
+    batch_size : samples in one step, over all processes; batch normalization sees those of one process
     scheduler : stepped after each epoch
     clip_grad_norm : longer gradients are shortened to this norm
     seed : decides the order of the samples and the dropout masks; torch's own generator is left as it was
@@ -374,6 +373,7 @@ def fit(
     amp : True for mixed precision, bfloat16 where the hardware has it and else float16 with scaled gradients
     checkpoint : file that is replaced after each epoch
     resume : go on from the checkpoint that is there, as if never interrupted
+    progress : True for a bar once a second has passed; None for one only in a terminal
 
     Returns
     -------
@@ -423,8 +423,9 @@ def fit(
 
     first = history.epochs
     steps = len(train) if isinstance(train, DataLoader) else math.ceil(len(train) / batch_size)
-    # A short run shows no bar and a finished bar goes away: nothing of it is left in a notebook.
-    silent = not progress or rank() > 0
+    silent = (
+        True if rank() > 0 else None if progress is None else not progress
+    )  # tqdm's None: unless a terminal
     bar = tqdm(total=steps * epochs, initial=steps * first, disable=silent, leave=False, delay=1)
     with bar, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         for epoch in range(first, epochs):
@@ -495,7 +496,6 @@ def main(arguments: list[str] | None = None) -> History:
             device=options.device,
             amp=options.amp,
             checkpoint=options.checkpoint,
-            progress=sys.stderr.isatty(),
         )
         if rank() == 0:
             numbers = ", ".join(f"{name} {value:.4f}" for name, value in history.last.items())

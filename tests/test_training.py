@@ -1,4 +1,4 @@
-"""The training loop: the loop one writes by hand, on any device and number of processes, exactly resumable."""
+"""The training loop equals one written by hand, on any device, in any number of processes, and resumes."""
 
 import io
 import json
@@ -174,6 +174,10 @@ def test_every_epoch_takes_every_sample_once_in_a_new_order():
     assert again.order == data.order != other.order
 
 
+def test_a_trained_model_is_in_eval_mode():
+    assert not train(validation=None)[1].training
+
+
 def test_arrays_tensors_and_datasets_are_the_same_data():
     x, y = samples()
     plain = nn.Linear(D, K)
@@ -203,7 +207,10 @@ def test_mixed_precision_trains(device, amp):
         seen.add(output.dtype)
         return cross_entropy(output, y)
 
-    history, model = train(amp=amp, loss=loss, epochs=8, device=device, clip_grad_norm=1.0)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)  # clipping before unscaling would stop it
+    settings = {"optimizer": optimizer, "epochs": 8, "clip_grad_norm": 1.0, "scheduler": "none"}
+    history, _ = train(model=model, amp=amp, loss=loss, device=device, **settings)
     assert seen == {amp} if amp is not True else seen <= {torch.bfloat16, torch.float16}
     assert all(weight.dtype == torch.float32 for weight in model.parameters())
     assert history["loss"][-1] < 0.6 * history["loss"][0]
@@ -443,10 +450,11 @@ def test_the_progress_bar_counts_steps_and_leaves_nothing_behind(tmp_path, monke
     train(progress=True, checkpoint=tmp_path / "run.pt", epochs=3)
     train(progress=True, checkpoint=tmp_path / "run.pt", epochs=5)
     train(progress=False)
-    first, second, silent = Bar.made
+    train(progress=None)  # standard error is no terminal here
+    first, second, *silent = Bar.made
     assert (first.initial, first.n, first.total) == (0, 3 * STEPS, 3 * STEPS)
     assert (second.initial, second.n, second.total) == (3 * STEPS, 5 * STEPS, 5 * STEPS)
-    assert silent.disable and not first.leave
+    assert all(bar.disable for bar in silent) and not first.leave
     assert capfd.readouterr() == ("", "")
 
 

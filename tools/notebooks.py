@@ -1,7 +1,7 @@
 """Re-execute notebooks in place and store them so that an unchanged notebook changes nothing in git.
 
-    python tools/notebooks.py                        all of notebooks/
-    python tools/notebooks.py 01 11_normalization    these: a number, a name or a path
+python tools/notebooks.py                        all of notebooks/
+python tools/notebooks.py 01 11_normalization    these: a number, a name or a path
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ def execute(nb: nbformat.NotebookNode, folder: Path, **start_kernel) -> None:
 
 
 def normalize(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs between two runs of the same notebook: the widgets' random ids, versions, editor state."""
+    """Drop what differs between two runs of a notebook: widgets' random ids, versions, the editor's state."""
     nb.metadata = nbformat.from_dict(METADATA)
     nb.nbformat, nb.nbformat_minor = 4, 5
     runs = 0
     for cell in nb.cells:
-        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA})
+        cell.metadata = nbformat.from_dict(
+            {k: v for k, v in cell.metadata.items() if k in KEPT_CELL_METADATA}
+        )
         if cell.cell_type != "code":
             continue
         ran = bool(cell.source.strip())
@@ -103,7 +105,7 @@ def joined(outputs: list) -> list:
 
 
 def write(nb: nbformat.NotebookNode, path: Path) -> bool:
-    """Put `nb` at `path` in one step, so that nobody ever sees half of it; True where that changed the file."""
+    """Put `nb` at `path` in one step, so that nobody sees half of it; True where that changed the file."""
     text = nbformat.writes(nb).rstrip("\n") + "\n"
     if path.is_file() and path.read_bytes() == text.encode():
         return False
@@ -117,7 +119,7 @@ def write(nb: nbformat.NotebookNode, path: Path) -> bool:
 
 
 def refresh(path: Path) -> bool:
-    """Re-execute the notebook at `path` in place; True where its file changed. On an error the file stays as it was."""
+    """Re-execute the notebook at `path` in place; True where its file changed. An error leaves it as it was."""
     nb = nbformat.read(path, as_version=4)
     execute(nb, path.parent)
     nbformat.validate(normalize(nb))

@@ -134,8 +134,8 @@ def hessian_vector_product(x, weight, v):
         z = x @ weight.T,   p = softmax(z),   r = x @ v.T
         hv = (p * (r - sum(p * r))).T @ x / N
 
-    The loss is the mean cross-entropy, its gradient (p - target).T @ x / N. As weight moves along v, z changes
-    at the rate r and p at the rate p * (r - sum(p * r)). The target is constant and drops out.
+    The loss is the mean cross-entropy, its gradient (p - target).T @ x / N. When weight moves along v, z
+    moves at the rate r and p at the rate p * (r - sum(p * r)). The target is constant and drops out.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """What notebook 11 lets the learner turn."""
 
+from functools import lru_cache
+
 import numpy as np
 from matplotlib.collections import PolyCollection
 
@@ -198,3 +200,263 @@ def averaging_axes():
 
 def _rgb(color):
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+# ------------------------------------------------------------------ the learning rate, with and without
+
+IMAGES, BATCH, WIDTH, STEPS, GROUPS = 320, 64, 32, 60, 4
+RATES = np.geomspace(0.01, 100, 9)
+GUESSING = np.log(10)
+HIGHEST = 60.0  # losses above are drawn here
+
+
+def _normalize(z, method):
+    """x_hat and what its backward needs. Models are stacked in front: z is (models, batch, width)."""
+    parts = z.reshape(*z.shape[:-1], GROUPS, -1) if method == "group" else z
+    axis = -2 if method == "batch" else -1
+    n = parts.shape[axis]
+    x_hat = parts - np.add.reduce(parts, axis=axis, keepdims=True) / n  # mean() would take three times as long
+    rstd = 1 / np.sqrt(np.add.reduce(x_hat * x_hat, axis=axis, keepdims=True) / n + 1e-5)
+    x_hat *= rstd
+    return x_hat.reshape(z.shape), (x_hat, rstd, axis, n)
+
+
+def _normalize_backward(grad, saved):
+    x_hat, rstd, axis, n = saved
+    g = grad.reshape(x_hat.shape)
+    mean_g = np.add.reduce(g, axis=axis, keepdims=True) / n
+    mean_gx = np.add.reduce(g * x_hat, axis=axis, keepdims=True) / n
+    return (rstd * (g - mean_g - x_hat * mean_gx)).reshape(grad.shape)
+
+
+def _losses(rates, method, activation, depth, seed, dtype=np.float64):
+    """The loss in every step (STEPS, models): one network for each learning rate, all at once."""
+    data = digits(dtype)
+    x, y = data.x_train[:IMAGES] - dtype(0.5), data.y_train[:IMAGES]
+    rng = np.random.default_rng(seed)
+    sizes = [64, *[WIDTH] * depth, 10]
+    starts = [rng.normal(size=(i, o)) / np.sqrt(i) for i, o in zip(sizes, sizes[1:])]
+    weights = [np.repeat(w.astype(dtype)[None], len(rates), axis=0) for w in starts]
+    biases = [np.zeros((len(rates), 1, o), dtype) for o in sizes[1:]]
+    lr = np.asarray(rates, dtype)[:, None, None]
+    losses, row = np.empty((STEPS, len(rates))), np.arange(BATCH)
+    for step in range(STEPS):
+        if step % (IMAGES // BATCH) == 0:
+            order = rng.permutation(IMAGES).reshape(-1, BATCH)
+        rows = order[step % (IMAGES // BATCH)]
+        h, kept = x[rows], []
+        for w, b in zip(weights[:-1], biases):
+            z, saved = h @ w + b, None
+            if method != "none":
+                z, saved = _normalize(z, method)
+            out = 1 / (1 + np.exp(-z)) if activation == "sigmoid" else np.maximum(z, 0)
+            kept.append((h, out, saved))
+            h = out
+        z = h @ weights[-1] + biases[-1]
+        z -= z.max(axis=-1, keepdims=True)
+        p = np.exp(z)
+        p /= p.sum(axis=-1, keepdims=True)
+        losses[step] = -np.log(p[:, row, y[rows]]).mean(axis=-1)
+        g = p
+        g[:, row, y[rows]] -= 1
+        g /= BATCH
+        for i in range(depth, -1, -1):
+            if i < depth:
+                h, out, saved = kept[i]
+                g = g * out * (1 - out) if activation == "sigmoid" else g * (out > 0)
+                g = g if saved is None else _normalize_backward(g, saved)
+            below = g @ weights[i].mT if i else None
+            weights[i] -= lr * (h.mT @ g)
+            biases[i] -= lr * np.add.reduce(g, axis=-2, keepdims=True)
+            g = below
+    return losses
+
+
+@lru_cache(maxsize=64)
+def _curve(lr, method, activation, depth, seed):
+    return _losses([lr], method, activation, depth, seed)[:, 0]
+
+
+@lru_cache(maxsize=64)
+def _sweep(method, activation, depth, seed):
+    return _final(_losses(RATES, method, activation, depth, seed, np.float32))
+
+
+def _final(losses):
+    return losses[-5:].mean(axis=0)
+
+
+def _shown(losses):
+    return np.minimum(np.nan_to_num(losses, nan=HIGHEST, posinf=HIGHEST), HIGHEST)
+
+
+_NUMPY_RATE = """
+import numpy as np
+from nnlib.data import digits
+
+lr, method, activation, depth, seed = $lr, $method, $activation, $depth, $seed
+x, y = digits().x_train[:320] - 0.5, digits().y_train[:320]
+rng = np.random.default_rng(seed)
+sizes = [64] + [32] * depth + [10]
+weights = [rng.normal(size=(i, o)) / np.sqrt(i) for i, o in zip(sizes, sizes[1:])]
+biases = [np.zeros(o) for o in sizes[1:]]
+axis = 0 if method == "batch" else -1
+
+def parts(z):
+    return z.reshape(64, 4, 8) if method == "group" else z
+
+def mean(z):
+    return z.mean(axis, keepdims=True)
+
+losses = []
+for step in range(60):
+    if step % 5 == 0:
+        order = rng.permutation(320).reshape(5, 64)
+    rows = order[step % 5]
+    h, kept = x[rows], []
+    for w, b in zip(weights[:-1], biases):
+        z, x_hat, rstd = h @ w + b, None, None
+        if method != "none":
+            z = parts(z)
+            rstd = 1 / np.sqrt(z.var(axis, keepdims=True) + 1e-5)
+            x_hat = (z - mean(z)) * rstd
+            z = x_hat.reshape(64, 32)
+        out = 1 / (1 + np.exp(-z)) if activation == "sigmoid" else np.maximum(z, 0)
+        kept.append((h, x_hat, rstd, out))
+        h = out
+    z = h @ weights[-1] + biases[-1]
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    losses.append(-np.log(p[np.arange(64), y[rows]]).mean())
+    g = (p - np.eye(10)[y[rows]]) / 64
+    for i in reversed(range(depth + 1)):
+        if i < depth:
+            h, x_hat, rstd, out = kept[i]
+            g = g * (out * (1 - out) if activation == "sigmoid" else out > 0)
+            if method != "none":
+                g = parts(g)
+                g = (rstd * (g - mean(g) - x_hat * mean(g * x_hat))).reshape(64, 32)
+        below = g @ weights[i].T
+        weights[i] -= lr * h.T @ g
+        biases[i] -= lr * g.sum(axis=0)
+        g = below
+answer = np.mean(losses[-5:])
+"""
+_TORCH_RATE = """
+import numpy as np
+import torch
+from torch import nn
+from nnlib.data import digits
+
+lr, method, activation, depth, seed = $lr, $method, $activation, $depth, $seed
+x, y = torch.from_numpy(digits().x_train[:320] - 0.5), torch.from_numpy(digits().y_train[:320])
+rng = np.random.default_rng(seed)
+options = dict(dtype=torch.float64)
+norms = {
+    "none": nn.Identity,
+    "batch": lambda: nn.BatchNorm1d(32, affine=False, **options),
+    "layer": lambda: nn.LayerNorm(32, elementwise_affine=False, **options),
+    "group": lambda: nn.GroupNorm(4, 32, affine=False, **options),
+}
+sizes, layers = [64] + [32] * depth + [10], []
+for i, o in zip(sizes, sizes[1:]):
+    linear = nn.Linear(i, o, **options)
+    nn.init.zeros_(linear.bias)
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(rng.normal(size=(i, o)) / np.sqrt(i)).T)
+    layers += [linear, norms[method](), nn.Sigmoid() if activation == "sigmoid" else nn.ReLU()]
+model = nn.Sequential(*layers[:-2])
+optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+
+losses = []
+for step in range(60):
+    if step % 5 == 0:
+        order = rng.permutation(320).reshape(5, 64)
+    rows = order[step % 5]
+    loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+answer = np.mean(losses[-5:])
+"""
+
+
+def learning_rate():
+    """A deep network on digits, trained anew for every position of the slider: plain and normalized."""
+
+    def compute(lr, method, activation, depth, seed):
+        settings = dict(activation=activation, depth=depth, seed=seed)
+        names = ("none", method)
+        return dict(
+            lr=lr,
+            method=method,
+            curves=[_curve(lr, name, **settings) for name in names],
+            sweeps=[_sweep(name, **settings) for name in names],
+        )
+
+    def setup(fig):
+        left, right = figures.axes(fig, 1, 2, sharey=True)
+        left.set(xlim=(0, STEPS + 9), ylim=(0.006, 1.3 * HIGHEST), yscale="log")
+        left.set(xlabel="step", ylabel="training loss", title="One run with this learning rate")
+        right.set(xlim=(RATES[0] * 0.8, RATES[-1] * 1.25), xscale="log", xlabel="learning rate")
+        right.set_title("The last loss at every learning rate")
+        for ax in (left, right):
+            ax.axhline(GUESSING, color="#BBBBBB", lw=0.9, zorder=0)
+        left.text(2, GUESSING * 1.4, "guessing", fontsize=8, color=GRAY)
+        looks = (dict(color=VERMILLION, ls="--", marker="^"), dict(color=BLUE, ls="-", marker="o"))
+        return dict(
+            curves=[left.plot([], [], **look | {"marker": ""}, lw=1.6)[0] for look in looks],
+            sweeps=[right.plot([], [], **look, ms=5)[0] for look in looks],
+            labels=[left.text(STEPS + 0.5, 1, "", color=look["color"], fontsize=9, va="center") for look in looks],
+            here=right.plot([], [], color=GRAY, lw=1.2, ls=":")[0],
+            note=left.text(1, 0.009, "", fontsize=9, color=VERMILLION),
+        )
+
+    def draw(artists, r):
+        ends = []
+        for line, sweep, losses, final in zip(artists["curves"], artists["sweeps"], r["curves"], r["sweeps"]):
+            line.set_data(np.arange(STEPS), _shown(losses))
+            sweep.set_data(RATES, _shown(final))
+            ends.append(float(_shown(_final(losses))))
+        plain = r["method"] == "none"
+        for artist in (artists["curves"][1], artists["sweeps"][1], artists["labels"][1]):
+            artist.set_visible(not plain)
+        places = np.log(ends)
+        if abs(places[1] - places[0]) < 0.6:  # keep the two names apart
+            places = places.mean() + np.array([0.3, -0.3]) * (1 if places[0] >= places[1] else -1)
+        for label, name, place in zip(artists["labels"], ("none", r["method"]), places):
+            label.set_text(name)
+            label.set_y(np.exp(place))
+        artists["here"].set_data([r["lr"]] * 2, [0.006, 1.3 * HIGHEST])
+        words = [_diverged(name, losses) for name, losses in zip(("none", r["method"]), r["curves"])]
+        artists["note"].set_text("\n".join(dict.fromkeys(w for w in words if w)))
+
+    def note(values, r):
+        ends = [float(_final(losses)) for losses in r["curves"]]
+        plain, other = (f"{e:.3g}" if np.isfinite(e) else "diverged" for e in ends)
+        return f"loss at the end without: {plain}" + (f", with {r['method']} norm: {other}" if r["method"] != "none" else "")
+
+    return Explorer(
+        "The learning rate, with and without normalization",
+        dict(
+            lr=LogSlider(0.01, 100, 0.1, "learning rate"),
+            method=Choice(("none", "batch", "layer", "group"), "batch", "normalization"),
+            activation=Choice(("relu", "sigmoid"), "relu", "activation"),
+            depth=IntSlider(1, 6, 4, "hidden layers"),
+            seed=Seed(9),
+        ),
+        setup,
+        draw,
+        compute=compute,
+        note=note,
+        goal=Goal("a loss below 0.05 after 60 steps", lambda values, r: float(_final(r["curves"][1])) < 0.05),
+        code={"numpy": _NUMPY_RATE, "torch": _TORCH_RATE},
+        answer=lambda r: _final(r["curves"][1]),
+    )
+
+
+def _diverged(name, losses):
+    """In words, from which step on the loss is far above guessing or no number at all."""
+    high = ~(losses < 10 * GUESSING)
+    return f"{name}: diverged at step {int(np.argmax(high))}" if high[-5:].any() else ""

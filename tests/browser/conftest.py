@@ -1,17 +1,17 @@
 """A real JupyterLab in a real Chromium.
 
-A test asks for `page` (a fresh tab on a server that holds a copy of notebooks/) and uses the helpers, which come as one
-fixture, `lab`:
+A test asks for `page`, a fresh tab, and for `lab`, the server with a copy of notebooks/ and everything that a
+learner does there:
 
     def test_something(lab, page):
-        lab.open_notebook(page, "11_normalization")     # waits until the kernel is ready
-        lab.run_all(page)                               # Run All, waits until nothing runs, fails on a cell's error
-        before = lab.picture(page)                      # of the first explorer; picture(page, 2) of the third
-        lab.drag(page, 0, +3)                           # first slider, three steps to the right by arrow key
-        lab.drag_to(page, 0, 1.0)                       # the same with the mouse, to a fraction of its length
-        assert lab.new_picture(page, before) != before  # waits for it
-        lab.screenshot(page, "normalization")           # build/screenshots/normalization.png
-        lab.latencies(page, 0, 15)                      # milliseconds from key press to new picture; reported at the end
+        lab.open_notebook(page, "11_normalization")  # waits until the kernel is ready
+        lab.run_all(page)                            # waits until nothing runs; fails on a cell's error
+        before = lab.picture(page)                   # of the first explorer; picture(page, 2) of the third
+        lab.drag(page, 0, +3)                        # first slider, three steps to the right by arrow key
+        after = lab.new_picture(page, before)        # waits for it; fails where nothing changes
+        lab.drag_to(page, 0, 1.0)                    # with the mouse, to a fraction of the slider's length
+        lab.screenshot(page, "normalization")        # build/screenshots/normalization.png
+        lab.latencies(page, 0, 15)                   # ms from key press to new picture, reported at the end
 
 Sliders and pictures are counted from the top of the page. Notebooks of a test's own go to the server with
 `lab.add(name, nb)`. Nothing here asserts a time. Mark every test `browser`.
@@ -53,18 +53,21 @@ SETTINGS = {
     "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
 }
 
-# The notebook in front: its kernel answers and has nothing to do.
-READY = """async () => {
-    const app = window.jupyterapp;
-    if (!app) return false;
-    await app.restored;
-    const widget = app.shell.currentWidget;
-    if (!widget || !widget.sessionContext) return false;
-    await widget.context.ready;
-    await widget.sessionContext.ready;
-    const kernel = widget.sessionContext.session.kernel;
-    await kernel.info;
-    return kernel.status === 'idle';
+# The notebook in front: its kernel answers and has nothing to do. A look never waits longer than two seconds.
+READY = """() => {
+    const look = async () => {
+        const app = window.jupyterapp;
+        if (!app) return false;
+        await app.restored;
+        const widget = app.shell.currentWidget;
+        if (!widget || !widget.sessionContext) return false;
+        await widget.context.ready;
+        await widget.sessionContext.ready;
+        const kernel = widget.sessionContext.session.kernel;
+        await kernel.info;
+        return kernel.status === 'idle';
+    };
+    return Promise.race([look(), new Promise(late => setTimeout(late, 2000, false))]);
 }"""
 
 IDLE = """() => {
@@ -72,6 +75,11 @@ IDLE = """() => {
     const waiting = [...document.querySelectorAll('.jp-InputPrompt')].some(p => p.textContent.includes('*'));
     return !waiting && widget.sessionContext.session.kernel.status === 'idle';
 }"""
+
+ERRORS = """() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.flatMap(cell =>
+    (cell.toJSON().outputs || [])
+        .filter(output => output.output_type === 'error')
+        .map(output => `${cell.id}: ${output.ename}: ${output.evalue}`))"""
 
 # A picture's bytes, not its address: the address is new each time, even when nothing changed.
 DIGEST = """async image => {
@@ -109,7 +117,7 @@ class Lab:
         self.root = root
 
     def add(self, name: str, nb: nbformat.NotebookNode) -> None:
-        """Put a notebook of the test's own beside those of the course."""
+        """Put a notebook of the test's own beside those of the course; their metadata name its kernel."""
         nbformat.write(nb, self.root / "notebooks" / f"{name}.ipynb")
 
     def open_notebook(self, page: Page, name: str) -> None:
@@ -121,8 +129,8 @@ class Lab:
         """Run All Cells, wait until nothing runs any more, and fail if a cell shows an error."""
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
         self.wait_idle(page, seconds)
-        errors = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
-        assert not errors, f"{len(errors)} cells show an error:\n" + "\n".join(errors)
+        errors = page.evaluate(ERRORS)
+        assert not errors, f"{len(errors)} cells end in an error:\n" + "\n".join(errors)
 
     def wait_idle(self, page: Page, seconds: float = 60) -> None:
         """Wait until no cell runs or waits and the kernel has been idle for three looks in a row."""
@@ -177,9 +185,8 @@ class Lab:
             self.drag(page, slider, 1)
             page.wait_for_function("seen => window.stopwatch.times.length > seen", arg=seen, timeout=20_000)
         times = page.evaluate("window.stopwatch.times")
-        report.append(
-            f"{name or page.title()}: median {statistics.median(times):.0f} ms, slowest {max(times):.0f} ms of {len(times)}"
-        )
+        median, slowest = statistics.median(times), max(times)
+        report.append(f"{name or page.title()}: median {median:.0f} ms, slowest {slowest:.0f} ms of {presses}")
         return times
 
     def screenshot(self, page: Page, name: str) -> Path:
@@ -193,7 +200,9 @@ def _until(page: Page, condition: str, seconds: float) -> None:
     """Wait until `condition`, a JavaScript function that may be asynchronous, returns true."""
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
-        assert time.monotonic() < end, f"not reached in {seconds} s: {condition}"
+        if time.monotonic() > end:
+            dialog = " ".join(page.locator(".jp-Dialog").all_inner_texts())
+            raise AssertionError(f"not reached in {seconds} s: {condition}\n{dialog}")
         page.wait_for_timeout(50)
 
 
@@ -216,7 +225,9 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
         "JUPYTER_DATA_DIR": "data",
         "IPYTHONDIR": "ipython",
     }
-    env = os.environ | {"OMP_NUM_THREADS": "1"} | {name: str(home / folder) for name, folder in folders.items()}
+    env = (
+        os.environ | {"OMP_NUM_THREADS": "1"} | {name: str(home / folder) for name, folder in folders.items()}
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -257,8 +268,8 @@ def chromium() -> str:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not found:
         pytest.fail(
-            "the browser tests need Chromium. Debian: apt-get install chromium. Elsewhere install Chromium or Chrome and "
-            "set the environment variable CHROMIUM to the program's path.",
+            "the browser tests need Chromium. Debian: apt-get install chromium. Elsewhere: install Chromium or "
+            "Chrome and set the environment variable CHROMIUM to the program's path.",
             pytrace=False,
         )
     return found
@@ -276,4 +287,8 @@ def browser() -> Iterator[Browser]:
 def page(browser) -> Iterator[Page]:
     """A fresh tab, 1400 x 1000, without cookies or history."""
     with browser.new_context(viewport={"width": 1400, "height": 1000}) as context:
-        yield context.new_page()
+        page = context.new_page()
+        yield page
+        page.evaluate(
+            "() => window.jupyterapp?.serviceManager.sessions.shutdownAll()"
+        )  # kernels outlive their tab

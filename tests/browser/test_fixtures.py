@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from notebooks import METADATA
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,8 @@ ipywidgets.VBox([slider, picture])
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:
-    return new_notebook(cells=[new_code_cell(source.strip(), id=f"cell-{i}") for i, source in enumerate(sources)])
+    cells = [new_code_cell(source.strip(), id=f"cell-{i}") for i, source in enumerate(sources)]
+    return new_notebook(cells=cells, metadata=METADATA)
 
 
 @pytest.fixture

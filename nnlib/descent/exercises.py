@@ -1,0 +1,263 @@
+"""Exercises of notebook 07, and what learners' functions usually do when they are wrong."""
+
+import numpy as np
+
+from nnlib.descent import in_numpy
+from nnlib.exercises import Exercise
+
+# ------------------------------------------------------------------------------------ the path of descent
+
+gradient_descent = Exercise(
+    solution=in_numpy.gradient_descent,
+    hints=[
+        "The gradient of the quadratic at x is `hessian @ x`. It changes with every step, so compute it "
+        "anew each time.",
+        "Keep a list that starts as `[x]`; in a loop of `steps` rounds, append the last point minus lr "
+        "times the gradient there. `np.stack(path)` makes an array of steps + 1 rows.",
+        "The line in the loop: `path.append(path[-1] - lr * hessian @ path[-1])`.",
+    ],
+    next="which learning rate? Exercise 2 raises it together with the batch.",
+)
+
+
+def _path(x, steps, step):
+    path = [x]
+    for _ in range(steps):
+        path.append(step(path[-1]))
+    return np.stack(path)
+
+
+@gradient_descent.mistake(
+    "You walk uphill: the gradient points to where the surface rises fastest, and you add it. Subtract it."
+)
+def uphill(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p + lr * hessian @ p)
+
+
+@gradient_descent.mistake(
+    "You take the gradient at the start for every step, so you walk along one straight line. The slope "
+    "changes on the way: compute it at the last point."
+)
+def gradient_of_the_start(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * hessian @ x)
+
+
+@gradient_descent.mistake(
+    "Your steps are half as long as they should be. The surface has a factor 1/2, its gradient has not: the "
+    "two equal terms of the product rule use it up."
+)
+def half_the_gradient(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * hessian @ p / 2)
+
+
+@gradient_descent.mistake(
+    "The start is missing: `path[0]` is where you begin, so the path has steps + 1 points."
+)
+def without_the_start(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * hessian @ p)[1:]
+
+
+@gradient_descent.mistake(
+    "You shrink x by 1 - lr in every direction, whatever the surface. How much a direction shrinks depends "
+    "on its curvature: the gradient is `hessian @ x`, not x."
+)
+def no_curvature(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * p)
+
+
+@gradient_descent.mistake(
+    "You used the diagonal of the Hessian alone. Off the diagonal it says how the slope along one axis "
+    "changes as you move along another: write `hessian @ x`, a matrix product."
+)
+def only_the_diagonal(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * np.diag(hessian) * p)
+
+
+# ------------------------------------------------------------------------------- linear scaling, warm-up
+
+linear_scaling = Exercise(
+    solution=in_numpy.linear_scaling,
+    hints=[
+        "Two numbers are fixed: at step 0 the rate is lr, from step warmup_steps on it is k * lr. Between "
+        "them it is a straight line.",
+        "How much of the way is done: `t / warmup_steps`, and never more than 1. `np.minimum` works on "
+        "whole arrays.",
+        "`lr + (k - 1) * lr * done`: the start, plus the part of the difference k * lr - lr that is done.",
+    ],
+    next="measuring the curvature that decides which rates are stable: exercise 3.",
+)
+
+
+@linear_scaling.mistake(
+    "Your warm-up starts at 0. Goyal et al. start at lr, which is known to work for the small batch: nothing "
+    "is gained by steps that are smaller still."
+)
+def from_zero(t, lr, k, warmup_steps):
+    return k * lr * np.minimum(t / warmup_steps, 1)
+
+
+@linear_scaling.mistake(
+    "There is no warm-up: the rate is k * lr from the first step. Early in training the network changes "
+    "fastest, and that is where a large step does harm."
+)
+def no_warmup(t, lr, k, warmup_steps):
+    return np.full_like(t, k * lr)
+
+
+@linear_scaling.mistake(
+    "Your warm-up never ends: after step warmup_steps the rate keeps growing. Hold it there with "
+    "`np.minimum(…, 1)`."
+)
+def never_ends(t, lr, k, warmup_steps):
+    return lr + (k - 1) * lr * t / warmup_steps
+
+
+@linear_scaling.mistake(
+    "You scaled by the square root of k. That keeps the noise of a step the same; the rule asked for here "
+    "keeps the distance per epoch the same: k times fewer steps, each k times as long."
+)
+def square_root(t, lr, k, warmup_steps):
+    return in_numpy.linear_scaling.unchecked(t, lr, np.sqrt(k), warmup_steps)
+
+
+@linear_scaling.mistake(
+    "You divided by k. A larger batch gives fewer steps per epoch, so each has to be longer, not shorter."
+)
+def divided(t, lr, k, warmup_steps):
+    return in_numpy.linear_scaling.unchecked(t, lr, 1 / k, warmup_steps)
+
+
+@linear_scaling.mistake(
+    "Your warm-up is one step ahead: the first step is number 0 and still has the rate lr."
+)
+def one_step_ahead(t, lr, k, warmup_steps):
+    return in_numpy.linear_scaling.unchecked(t + 1, lr, k, warmup_steps)
+
+
+# -------------------------------------------------------------------------------------- power iteration
+
+power_iteration = Exercise(
+    solution=in_numpy.power_iteration,
+    hints=[
+        "Each round has two lines: multiply v by the matrix, then divide it by its length `np.sqrt(v @ v)`.",
+        "After the last round v has length 1 and is nearly the eigenvector: hessian @ v is eigenvalue * v.",
+        "So `v @ (hessian @ v)` is eigenvalue * (v @ v) = eigenvalue, with its sign.",
+    ],
+    next="products with a Hessian that is too large to write down: exercise 4.",
+)
+
+
+@power_iteration.mistake(
+    "You returned the length of hessian @ v. A length has no sign, and on the way down from a saddle the "
+    "curvature of largest size may be negative: return v . (hessian @ v)."
+)
+def length_without_sign(hessian, v, steps):
+    for _ in range(steps):
+        v = hessian @ v
+        v = v / np.sqrt(v @ v)
+    return np.sqrt((hessian @ v) @ (hessian @ v))
+
+
+@power_iteration.mistake(
+    "v was never scaled to length 1, so it grew by the eigenvalue in every round and your result with it. "
+    "Divide v by its length."
+)
+def never_scaled(hessian, v, steps):
+    for _ in range(steps):
+        v = hessian @ v
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake("You scaled by v . v, the square of the length. The length is its root.")
+def scaled_by_the_square(hessian, v, steps):
+    for _ in range(steps):
+        v = hessian @ v
+        v = v / (v @ v)
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake(
+    "You did one round, whatever `steps` says. One product turns v only a part of the way: put both lines in "
+    "the loop."
+)
+def one_round(hessian, v, steps):
+    return in_numpy.power_iteration.unchecked(hessian, v, 1)
+
+
+@power_iteration.mistake(
+    "You found the eigenvalue of smallest size: solving with the matrix is multiplying by its inverse, whose "
+    "largest eigenvalue is 1 over that one."
+)
+def smallest(hessian, v, steps):
+    for _ in range(steps):
+        v = np.linalg.solve(hessian, v)
+        v = v / np.sqrt(v @ v)
+    return v @ (hessian @ v)
+
+
+# ------------------------------------------------------------------------------- Hessian-vector product
+
+hessian_vector_product = Exercise(
+    solution=in_numpy.hessian_vector_product,
+    hints=[
+        "Write the gradient first: (p - target).T @ x / N. Only p depends on weight, so the product you "
+        "want is dp.T @ x / N, where dp is how fast p changes when weight moves along v.",
+        "z = x @ weight.T is linear in weight, so it changes at the rate r = x @ v.T, an array (N, K).",
+        "The derivative of softmax along r, row by row: `dp = p * (r - (p * r).sum(axis=1, keepdims=True))`.",
+    ],
+    next="nothing is left to build: turn the explorers and read the edge of stability again.",
+)
+
+
+def _softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@hessian_vector_product.mistake(
+    "You took p * r for the change of p. The outputs of a softmax share one sum: when one z rises, all the "
+    "other p fall. Subtract the mean of r under p first: p * (r - sum(p * r))."
+)
+def outputs_alone(x, weight, v):
+    return (_softmax(x @ weight.T) * (x @ v.T)).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "p * (1 - p) * r is the derivative of a sigmoid, the diagonal of softmax's Jacobian. The other entries, "
+    "-p_i * p_j, are missing: every z moves every p."
+)
+def as_for_a_sigmoid(x, weight, v):
+    p = _softmax(x @ weight.T)
+    return (p * (1 - p) * (x @ v.T)).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "The softmax is missing: r.T @ x / N is the product for squared error. For cross-entropy, r goes through "
+    "the derivative of softmax before it meets x."
+)
+def for_squared_error(x, weight, v):
+    return (x @ v.T).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "You summed over the samples where the loss is their mean: divide by N, the number of rows of x."
+)
+def sum_over_samples(x, weight, v):
+    return in_numpy.hessian_vector_product.unchecked(x, weight, v) * len(x)
+
+
+@hessian_vector_product.mistake(
+    "You computed the softmax over the samples (axis 0). Each row of z holds the K outputs of one sample, "
+    "and they sum to 1 along axis 1."
+)
+def softmax_over_samples(x, weight, v):
+    p, r = _softmax((x @ weight.T).T).T, x @ v.T
+    return (p * (r - (p * r).sum(axis=1, keepdims=True))).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "You returned a gradient, taken at weight + v. Wanted is how fast the gradient changes along v, at "
+    "weight: differentiate (p - target).T @ x / N once more."
+)
+def gradient_instead(x, weight, v):
+    return _softmax(x @ (weight + v).T).T @ x / len(x)
