@@ -135,38 +135,3 @@ def no_grad_output(grad_output, x, weight, bias):
     y = logistic_neuron(x, weight, bias)
     d = y * (1 - y)
     return np.outer(d, weight), x.T @ d, d.sum()
-
-
-adaline_update = Exercise(
-    solution=in_numpy.adaline_update,
-    hints=[
-        "The error is taken before any threshold: target - (x @ weight + bias), one number per sample.",
-        "Half the squared error of sample i is (target[i] - x[i] @ weight - bias)² / 2. Its weight gradient "
-        "is -error[i] * x[i]. Average over the batch and step downhill.",
-        "weight + lr * x.T @ error / len(x); the bias has inputs of 1, so it moves by lr * error.mean().",
-    ],
-    next="This is gradient descent, as early as 1960. Notebook 07 looks at it in slow motion.",
-)
-
-
-@adaline_update.mistake(
-    "You took the error after a threshold. Adaline learns from the sum itself; that is what makes its error "
-    "differentiable."
-)
-def error_of_the_decision(x, target, weight, bias, lr=0.01):
-    error = target - np.where(x @ weight + bias >= 0, 1, -1)
-    return weight + lr * x.T @ error / len(x), bias + lr * error.mean()
-
-
-@adaline_update.mistake("You summed over the batch. The step is the mean over samples: divide by N.")
-def summed(x, target, weight, bias, lr=0.01):
-    error = target - (x @ weight + bias)
-    return weight + lr * x.T @ error, bias + lr * error.sum()
-
-
-@adaline_update.mistake(
-    "You stepped uphill: the error must be target minus sum, or the step must be subtracted."
-)
-def uphill(x, target, weight, bias, lr=0.01):
-    error = target - (x @ weight + bias)
-    return weight - lr * x.T @ error / len(x), bias - lr * error.mean()
