@@ -8,7 +8,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,11 +76,11 @@ def find(path: str, role: str) -> Any:
     """The object behind "concept.name" in one file of the concept."""
     concept, _, name = path.partition(".")
     module = load(concept, role)
-    if not name or name.startswith("_") or not hasattr(module, name):
-        known = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__]
-        names = ", ".join(f"{concept}.{n}" for n in known if not n.startswith("_"))
+    own = {n: v for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__}
+    if name.startswith("_") or name not in own:
+        names = ", ".join(f"{concept}.{n}" for n in own if not n.startswith("_"))
         raise LookupError(f"there is no {path!r} in {role}.py; there is {names or 'nothing yet'}")
-    return getattr(module, name)
+    return own[name]
 
 
 def cases(path: str, seed: int = 0) -> list[Case]:
@@ -97,6 +97,7 @@ def cases(path: str, seed: int = 0) -> list[Case]:
 #     x : array (N, C, ...)                  a float array; letters bind sizes, ... any further sizes
 #     target : int array (N,) in [0, C)      integers in a range whose ends are numbers or letters
 #     bias : array (C,) or None
+#     loss : array () or (N, ...)            one shape or another; int array (N,) or array (N, K) as well
 #     eps : float > 0
 #     reduction : {'none', 'mean', 'sum'}
 #     normalized_shape : any                 not checked here
@@ -115,6 +116,7 @@ class Spec:
     finite: bool = False
     optional: bool = False
     text: str = ""
+    others: tuple[Spec, ...] = ()  # what else an array may be
 
 
 _ARRAY = re.compile(r"(?P<dtype>int |bool )?array \((?P<shape>[^)]*)\)(?P<rest>.*)")
@@ -133,17 +135,28 @@ def _bounds(text: str) -> tuple[str, str, str, str] | None:
     return None
 
 
+def _arrays(name: str, text: str) -> Iterator[Spec]:
+    """Each of "array (K,) or (1,)"; a shape alone is of the type named before it."""
+    kind = ""
+    for part in text.split(" or "):
+        kind = part[: part.index("(")] if "array" in part else kind
+        if m := _ARRAY.match(kind + part.removeprefix(kind)):
+            shape = tuple(s.strip() for s in m["shape"].split(",") if s.strip())
+            dtype = (m["dtype"] or "float").strip()
+            yield Spec(
+                name, "array", dtype, shape, _bounds(m["rest"]), finite="finite" in m["rest"], text=text
+            )
+
+
 def _spec(name: str, text: str) -> Spec:
     text = re.split(r" {2,}", text.strip())[0]
     optional = bool(re.search(r"\bor None\b", text))
-    if m := _ARRAY.match(text):
-        shape = tuple(s.strip() for s in m["shape"].split(",") if s.strip())
-        dtype = (m["dtype"] or "float").strip()
-        return Spec(
-            name, "array", dtype, shape, _bounds(m["rest"]), (), "finite" in m["rest"], optional, text
-        )
+    if _ARRAY.match(text):
+        first, *others = _arrays(name, text)
+        return replace(first, optional=optional, others=tuple(others))
     if text.startswith("{"):
-        return Spec(name, "choice", choices=tuple(sorted(eval(text[: text.index("}") + 1]))), text=text)
+        choices = tuple(sorted(eval(text[: text.index("}") + 1])))
+        return Spec(name, "choice", choices=choices, optional=optional, text=text)
     kind = text.split()[0].rstrip(",") if text else "any"
     if kind not in ("float", "int", "bool", "Generator"):
         return Spec(name, "any", text=text)
@@ -175,7 +188,7 @@ def specs(concept: str, name: str) -> dict[str, Spec]:
     if name.endswith("_backward"):
         outputs = documented(base, "Returns")
         grad = outputs[0] if len(outputs) == 1 else Spec("grad_output", "any")
-        found = {"grad_output": Spec("grad_output", grad.kind, grad.dtype, grad.shape), **found}
+        found = {"grad_output": replace(grad, name="grad_output", bounds=None, optional=False), **found}
     return found
 
 
@@ -229,38 +242,52 @@ def _shape_text(spec: Spec, sizes: dict[str, Any]) -> str:
 
 
 def _check_array(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) -> None:
-    if spec.shape == () and spec.dtype == "float" and isinstance(value, (float, np.floating)):
-        return
-    kind = "torch.Tensor" if library == "torch" else "numpy array"
-    if type(value).__module__.split(".")[0] != library or not hasattr(value, "dtype"):
-        raise TypeError(f"{spec.name} is of type {type(value).__name__}; expected a {kind}")
-    if _family(_dtype(value)) != spec.dtype:
-        hint = {"float": "a floating-point", "int": "an integer", "bool": "a boolean"}[spec.dtype]
-        raise TypeError(f"{spec.name} has dtype {_dtype(value)}; expected {hint} {kind}")
-    shape = tuple(value.shape)
-    if not _match(spec, shape, sizes):
-        raise ValueError(f"{spec.name} has shape {shape}; expected {_shape_text(spec, sizes)}")
-    if 0 in shape:
-        raise ValueError(f"{spec.name} has shape {shape}; expected at least one element along every axis")
-    if spec.finite and not bool((value - value == 0).all()):
+    options = (spec, *spec.others)
+    if isinstance(value, (float, np.floating)) and any(not o.shape and o.dtype == "float" for o in options):
+        spec, value = next(o for o in options if not o.shape), np.float64(value)
+    else:
+        spec = _fitting(spec.name, options, value, library, sizes)
+    if spec.finite and not bool((abs(value) < math.inf).all()):
         raise ValueError(f"{spec.name} holds NaN or infinite values; expected finite numbers")
     if spec.bounds:
         _check_bounds(spec, value, sizes)
+
+
+def _fitting(name: str, options: tuple[Spec, ...], value: Any, library: str, sizes: dict[str, Any]) -> Spec:
+    """The option whose dtype and shape the array has; its letters are bound."""
+    kind = "torch.Tensor" if library == "torch" else "numpy array"
+    if type(value).__module__.split(".")[0] != library or not hasattr(value, "dtype"):
+        raise TypeError(f"{name} is of type {type(value).__name__}; expected a {kind}")
+    same = [o for o in options if o.dtype == _family(_dtype(value))]
+    if not same:
+        hints = {"float": "a floating-point", "int": "an integer", "bool": "a boolean"}
+        wanted = " or ".join(dict.fromkeys(hints[o.dtype] for o in options))
+        raise TypeError(f"{name} has dtype {_dtype(value)}; expected {wanted} {kind}")
+    shape = tuple(value.shape)
+    for option in same:
+        bound = dict(sizes)
+        if _match(option, shape, bound):
+            if 0 in shape:
+                raise ValueError(f"{name} has shape {shape}; expected at least one element along every axis")
+            sizes.update(bound)
+            return option
+    wanted = " or ".join(_shape_text(o, sizes) for o in same)
+    raise ValueError(f"{name} has shape {shape}; expected {wanted}")
 
 
 def _check_bounds(spec: Spec, value: Any, sizes: dict[str, Any]) -> None:
     opening, low, high, closing = spec.bounds  # type: ignore[misc]
     ends = {"inf": math.inf, **{k: v for k, v in sizes.items() if k != "..."}}
     lowest, highest = _size(low, ends), _size(high, ends)
-    least, most = (value.min(), value.max()) if hasattr(value, "shape") and value.shape else (value, value)
-    fits = (lowest <= least if opening == "[" else lowest < least) and (
-        most <= highest if closing == "]" else most < highest
-    )
-    if not fits:
-        came = f"values from {least} to {most}" if hasattr(value, "shape") and value.shape else f"{value}"
+    several = bool(getattr(value, "shape", ()))
+    least, most = (value.min(), value.max()) if several else (value, value)
+    above = lowest is None or (lowest <= least if opening == "[" else lowest < least)
+    below = highest is None or (most <= highest if closing == "]" else most < highest)
+    if not (above and below):
+        came = f"values from {least} to {most}" if several else f"{value}"
         wanted = f"in {opening}{low}, {high}{closing}"
         if high == "inf":
-            wanted = f"{'>=' if opening == '[' else '>'} {low}"
+            wanted = f"{'>=' if opening == '[' else '>'} {low}{' and finite' if most == math.inf else ''}"
         names = [f"{end} = {_size(end, ends)}" for end in (low, high) if end.isidentifier() and end != "inf"]
         wanted += f" with {', '.join(names)}" if names else ""
         raise ValueError(f"{spec.name} is {came}; expected {wanted}")
@@ -272,7 +299,7 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
     if spec.kind == "array":
         _check_array(spec, value, library, sizes)
     elif spec.kind == "choice":
-        if value not in spec.choices:
+        if not any(type(value) is type(choice) and value == choice for choice in spec.choices):
             raise ValueError(
                 f"{spec.name} is {value!r}; expected one of {', '.join(map(repr, spec.choices))}"
             )
@@ -292,19 +319,23 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
             _check_bounds(spec, value, sizes)
 
 
+def _order(spec: Spec) -> tuple[bool, ...]:
+    """Arrays first, since they bind letters: plain letters before arithmetic with them, and grad_output last,
+    so that it is blamed for not fitting the arguments of f and not they."""
+    plain = all(d == "..." or d.isidentifier() or d.isdigit() for d in spec.shape)
+    return spec.kind != "array", spec.name == "grad_output", not plain
+
+
 def check_call(name: str, wanted: dict[str, Spec], arguments: dict[str, Any], library: str) -> dict[str, Any]:
     """Check arguments against what is documented; returns the sizes that the letters stand for."""
     sizes: dict[str, Any] = {}
     try:
-        order = sorted(wanted.values(), key=lambda s: s.kind != "array")  # arrays first: they bind letters
+        order = sorted(wanted.values(), key=_order)
         for spec in order:
             if spec.name in arguments:
                 _check_value(spec, arguments[spec.name], library, sizes)
-        dtypes = {
-            s.name: _dtype(arguments[s.name])
-            for s in order
-            if s.dtype == "float" and getattr(arguments.get(s.name), "shape", ())
-        }
+        given = {s.name: _dtype(v) for s in order if hasattr(v := arguments.get(s.name), "dtype")}
+        dtypes = {name: dtype for name, dtype in given.items() if _family(dtype) == "float"}
         if len(set(dtypes.values())) > 1:
             came = ", ".join(f"{k} {v}" for k, v in dtypes.items())
             raise TypeError(f"the arrays differ in dtype ({came}); expected one dtype for all")
@@ -331,7 +362,7 @@ def checked(f: Callable | None = None, *, not_taught: dict[str, Any] | None = No
     def call(*args: Any, **kwargs: Any) -> Any:
         for argument, default in (not_taught or {}).items():
             value = kwargs.pop(argument, missing)
-            if value is not missing and value != default:
+            if value is not missing and not (type(value) is type(default) and value == default):
                 raise NotImplementedError(
                     f"{f.__name__}: {argument}={value!r} is an option of torch's that this course does not "
                     f"teach; expected {argument}={default!r} or nothing"
@@ -345,6 +376,7 @@ def checked(f: Callable | None = None, *, not_taught: dict[str, Any] | None = No
         return f(*bound.args, **bound.kwargs)
 
     call.unchecked = f  # type: ignore[attr-defined]
+    call.not_taught = not_taught or {}  # type: ignore[attr-defined]
     return call
 
 

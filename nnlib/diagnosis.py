@@ -374,13 +374,15 @@ def _sizes(trial: Trial) -> dict[str, int]:
 
 def _region(wrong: list[Output]) -> str:
     """Is it wrong exactly where an argument has one sign?"""
+    masks = [o.wrong_elements() for o in wrong]
     for name in wrong[0].trial.args:
+        values = [o.trial.args.get(name) for o in wrong]
+        if all(mask.all() for mask in masks) or not all(
+            np.shape(v) == m.shape for v, m in zip(values, masks)
+        ):
+            continue
         for sign, inside in (("<", np.less), (">", np.greater), ("==", np.equal)):
-            if all(
-                np.shape(value := o.trial.args.get(name)) == np.shape(o.want) != ()
-                and np.array_equal(inside(value, 0), o.wrong_elements())
-                for o in wrong
-            ):
+            if all(np.array_equal(inside(v, 0), m) for v, m in zip(values, masks)):
                 return f"is wrong exactly where `{name} {sign} 0`."
     return ""
 

@@ -1,9 +1,9 @@
 """Layers, models and the training loop: the bookkeeping, written once for every f / f_backward pair.
 
-The mathematics stays in the concept folders. Here live the things around it: which parameters belong to which
-function, what forward must remember for backward, batches, histories, and the tricks that make training fast
-enough to run while a slider moves. `Layer` works with any pair; `Linear`, `ReLU`, `Tanh` and `Sigmoid` compute
-the same with less work, and tests hold them equal to their pairs.
+The mathematics stays in the concept folders. Here live the things around it: which parameters belong to
+which function, what forward must remember for backward, batches, histories, and what makes training fast
+enough to run while a slider moves. `Layer` works with any pair; `Linear`, `ReLU`, `Tanh` and `Sigmoid`
+compute the same with less work, and tests hold them equal to their pairs.
 
     model = Sequential(Linear(2, 16, rng=rng), Tanh(), Linear(16, 2, rng=rng))
     history = fit(model, x, y, lr=0.1, momentum=0.9, epochs=500)
@@ -29,7 +29,7 @@ import numpy as np
 from nnlib.activations.in_numpy import relu, relu_backward, sigmoid, sigmoid_backward, tanh, tanh_backward
 from nnlib.core import as_tuple, check_call, documented
 from nnlib.linear.in_numpy import linear, linear_backward
-from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, cross_entropy
 from nnlib.normalization import in_numpy as norms
 from nnlib.optimizers.in_numpy import sgd
 
@@ -127,8 +127,8 @@ class Linear(Layer):
         self.weight, self.grad_weight = params["weight"], grads["weight"]
         # np.dot starts quicker than np.matmul, which matters for small matrices; it knows no stacks of them.
         self.product = np.dot if self.weight.ndim == 2 else np.matmul
-        self.bias = params["bias"][..., None] if "bias" in params else None
-        self.grad_bias = grads["bias"][..., None] if "bias" in params else None
+        self.bias_column = params["bias"][..., None] if "bias" in params else None
+        self.grad_bias_column = grads["bias"][..., None] if "bias" in params else None
 
     # Outputs are computed and kept transposed, (O, N): what is done feature by feature, adding the bias above
     # all, then runs over long rows. Everybody else sees the view (N, O).
@@ -143,15 +143,17 @@ class Linear(Layer):
     def forward(self, x: Array) -> Array:
         self.remember(x)
         self.product(self.weight, x.mT, out=self.y_t)
-        if self.bias is not None:
-            np.add(self.y_t, self.bias, out=self.y_t)
+        if self.bias_column is not None:
+            np.add(self.y_t, self.bias_column, out=self.y_t)
         return self.y
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array | None:
         grad_t = grad_output.mT
         self.product(grad_t, self.x, out=self.grad_weight)
-        if self.bias is not None:
-            self.product(grad_t, self.ones, out=self.grad_bias)  # a product is quicker than a sum over rows
+        if self.bias_column is not None:
+            self.product(
+                grad_t, self.ones, out=self.grad_bias_column
+            )  # a product is quicker than a sum over rows
         if not want_input:
             return None
         if grad_t.shape[-2] == 1:  # one output: multiplying beats a product of matrices one wide
@@ -174,30 +176,21 @@ class ReLU(Layer):
     def __init__(self) -> None:
         super().__init__(relu, relu_backward)
 
-    def allocate(self, x: Array) -> None:
-        super().allocate(x)
-        self.zero, self.positive = np.zeros((), x.dtype), np.empty(x.shape, bool)
-
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        return np.maximum(x, self.zero, out=self.y)
+        return np.maximum(x, 0, out=self.y)
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
-        np.greater(self.x, self.zero, out=self.positive)
-        return np.multiply(grad_output, self.positive, out=self.grad_x)
+        return np.multiply(grad_output, self.y > 0, out=self.grad_x)
 
 
 class Tanh(Layer):
-    """y = tanh(x); backward needs only y: 1 - y**2"""
+    """y = tanh(x); its derivative 1 - y**2 needs y alone."""
 
     stackable = True
 
     def __init__(self) -> None:
         super().__init__(tanh, tanh_backward)
-
-    def allocate(self, x: Array) -> None:
-        super().allocate(x)
-        self.one = np.ones((), x.dtype)  # an array of no axes is quicker to compute with than a Python number
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
@@ -205,31 +198,27 @@ class Tanh(Layer):
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
         g = np.multiply(self.y, self.y, out=self.grad_x)
-        np.subtract(self.one, g, out=g)
+        np.subtract(1, g, out=g)
         return np.multiply(grad_output, g, out=g)
 
 
 class Sigmoid(Layer):
-    """y = (1 + tanh(x / 2)) / 2, the sigmoid in operations that need no second array"""
+    """y = (1 + tanh(x / 2)) / 2, the sigmoid without a second array; its derivative is y * (1 - y)."""
 
     stackable = True
 
     def __init__(self) -> None:
         super().__init__(sigmoid, sigmoid_backward)
 
-    def allocate(self, x: Array) -> None:
-        super().allocate(x)
-        self.one, self.half = np.ones((), x.dtype), np.full((), 0.5, x.dtype)
-
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        y = np.multiply(x, self.half, out=self.y)
+        y = np.multiply(x, 0.5, out=self.y)
         np.tanh(y, out=y)
-        np.multiply(y, self.half, out=y)
-        return np.add(y, self.half, out=y)
+        np.multiply(y, 0.5, out=y)
+        return np.add(y, 0.5, out=y)
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
-        g = np.subtract(self.one, self.y, out=self.grad_x)
+        g = np.subtract(1, self.y, out=self.grad_x)
         np.multiply(g, self.y, out=g)
         return np.multiply(grad_output, g, out=g)
 
@@ -294,8 +283,8 @@ class GroupNorm(Layer):
 class Sequential:
     """Layers one after the other, their parameters and gradients laid out in two flat vectors.
 
-    `params` and `grads` are those vectors; `model[0].params["weight"]` is a view of the first. A change of one
-    is a change of the other.
+    `params` and `grads` are those vectors; `model[0].params["weight"]` is a view of the first, so a change of
+    one is a change of the other.
     """
 
     def __init__(self, *layers: Layer):
@@ -336,16 +325,17 @@ class Sequential:
 
     def __call__(self, x: Array) -> Array:
         x = self.check(x)
-        with np.errstate(all="ignore"):  # a model that diverged may still be drawn
+        with np.errstate(all="ignore"):
             return self.forward(x).copy()
 
     def check(self, x: Array) -> Array:
         """Let every layer check a few rows of the input; return all rows in the model's dtype."""
-        check_call("model", {s.name: s for s in documented(fit) if s.name == "x"}, {"x": x}, "numpy")
+        check_call("model", {s.name: s for s in documented(train) if s.name == "x"}, {"x": x}, "numpy")
         x = np.ascontiguousarray(x, self.dtype)
         rows = x[:2]
-        for layer in self.layers:
-            rows = layer.check(rows)
+        with np.errstate(all="ignore"):  # a model that diverged may still be looked at
+            for layer in self.layers:
+                rows = layer.check(rows)
         return x
 
     def train(self, mode: bool = True) -> Sequential:
@@ -375,21 +365,21 @@ class Stack(Sequential):
     """
 
     def __init__(self, models: Sequence[Sequential]):
-        kinds = {
-            tuple((type(layer).__name__, *(p.shape for p in layer.params.values())) for layer in m.layers)
-            for m in models
-        }
-        if len(kinds) != 1 or len({m.dtype for m in models}) != 1:
-            raise ValueError(
-                f"fit_many: {len(kinds)} architectures or dtypes came; expected one for all models"
-            )
-        for layer in models[0].layers:
+        self.models, first = list(models), models[0]
+        for layer in first.layers:
             if not layer.stackable:
                 raise ValueError(
-                    f"fit_many: a {type(layer).__name__} layer cannot be stacked; use fit for each model"
+                    f"fit_many: a {type(layer).__name__} cannot be stacked; call fit for each model"
                 )
-        self.models, self.dtype = models, models[0].dtype
-        self.layers = [layer.copy() for layer in models[0].layers]
+        kinds = {
+            str([(type(a), [(p.shape, p.dtype) for p in a.params.values()]) for a in m.layers])
+            for m in models
+        }
+        if len(kinds) > 1:
+            raise ValueError(
+                f"fit_many: the models are of {len(kinds)} kinds; expected one architecture and dtype"
+            )
+        self.layers, self.dtype = [layer.copy() for layer in first.layers], first.dtype
         self.lay_out(np.stack([m.params for m in models]))
 
     def check(self, x: Array) -> Array:
@@ -398,50 +388,44 @@ class Stack(Sequential):
 
 # ---------------------------------------------------------------------------------------------- losses
 #
-# The gradient of the loss is computed at every step. For the defaults of the three usual losses there is a
-# quicker form than the reference, which returns the gradient for the target too and knows every option.
+# A step needs the gradient of the loss for the outputs and nothing else. With its default options that is the
+# probability minus the target, by far less work than the reference, which knows every option.
 
 
-def _mse_gradient(grad_output: Any, x: Array, target: Array) -> Array:
-    g = x - target
-    g *= x.dtype.type(2 * grad_output / x.size)
-    return g
-
-
-def _binary_gradient(grad_output: Any, x: Array, target: Array) -> Array:
-    half = x.dtype.type(0.5)
-    g = np.tanh(x * half)  # sigmoid(x) = (1 + tanh(x / 2)) / 2
-    g *= half
-    g += half
+def _binary_gradient(grad_output: float, x: Array, target: Array) -> Array:
+    g = np.tanh(0.5 * x)  # sigmoid(x) = (1 + tanh(x / 2)) / 2
+    g *= 0.5
+    g += 0.5
     g -= target
-    g *= x.dtype.type(grad_output / x.size)
+    g *= grad_output / x.size
     return g
 
 
-def _class_gradient(grad_output: Any, x: Array, target: Array) -> Array:
+def _class_gradient(grad_output: float, x: Array, target: Array) -> Array:
     p = x - x.max(axis=1, keepdims=True)
     np.exp(p, out=p)
-    scale = x.dtype.type(grad_output / len(x))
-    p *= scale / np.add.reduce(p, axis=1, keepdims=True)
-    p[np.arange(len(x)), target] -= scale
+    p *= (grad_output / len(x)) / p.sum(axis=1, keepdims=True)
+    p[np.arange(len(x)), target] -= grad_output / len(x)
     return p
 
 
 def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, Any]]:
-    """A loss, the function (grad_output, x, target) -> gradient for x, and the settings of a functools.partial."""
-    f, settings = (loss.func, loss.keywords) if isinstance(loss, functools.partial) else (loss, {})
-    quick: dict[Callable, Callable] = {
-        mse_loss: _mse_gradient,
-        binary_cross_entropy_with_logits: _binary_gradient,
-    }
-    if target.ndim == 1 and target.dtype.kind in "iu" and (target >= 0).all():
-        quick[cross_entropy] = _class_gradient
-    if f in quick and not settings:
-        return f, quick[f], settings
+    """A loss, its gradient as a function of (grad_output, x, target), and the options a partial holds."""
+    f, options = (loss.func, loss.keywords) if isinstance(loss, functools.partial) else (loss, {})
+    if f is binary_cross_entropy_with_logits and not options:
+        return f, _binary_gradient, options
+    if (
+        f is cross_entropy
+        and not options
+        and target.dtype.kind in "iu"
+        and target.ndim == 1
+        and target.min() >= 0
+    ):
+        return f, _class_gradient, options
     backward = getattr(sys.modules[f.__module__], f"{f.__name__}_backward", None)
     if backward is None:
         raise LookupError(f"fit: {f.__name__} has no {f.__name__}_backward beside it")
-    return f, lambda g, x, target: as_tuple(bare(backward)(g, x, target, **settings))[0], settings
+    return f, lambda g, x, target: as_tuple(bare(backward)(g, x, target, **options))[0], options
 
 
 # -------------------------------------------------------------------------------------------- training
@@ -451,8 +435,8 @@ def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, 
 class History:
     """What training went through: one entry before the first step, then one after every `every` steps.
 
-    Losses and accuracies are those of the whole set, with the model as it is in use. Accuracy, the share of
-    rows whose largest output is the target, is kept for class numbers as target.
+    Losses and accuracies are those of whole sets, with the model as it is in use. Accuracy, the share of rows
+    whose largest output is the right one, is kept where the targets are class numbers.
     """
 
     step: list[int] = field(default_factory=list)
@@ -461,60 +445,11 @@ class History:
     accuracy: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
-    diverged_at: int | None = None  # the step whose gradient was not finite; it was not taken
+    diverged_at: int | None = None  # the step that was not taken, since its gradient was not finite
 
 
 def train(
     model: Sequential,
-    x: Array,
-    y: Array,
-    *,
-    lr: float | Callable[[int], float],
-    epochs: int,
-    batch_size: int | None = None,
-    rng: np.random.Generator | None = None,
-    loss: Callable = cross_entropy,
-    optimizer: Callable = sgd,
-    validation: tuple[Array, Array] | None = None,
-    every: int | None = None,
-    **settings: Any,
-) -> Iterator[History]:
-    """Train a model step by step: a generator that yields the growing history after every `every` steps.
-
-    Between two yields the model is as in use (`eval()`), ready to be drawn, and whoever iterates may stop. A run
-    that diverges ends early, with finite parameters and `diverged_at` in the history; it raises nothing.
-
-    Parameters
-    ----------
-    x : array (N, ...) finite
-    y : any                        what the loss takes as target
-    lr : any                       a number, or a function of the step, which counts from 0
-    epochs : int >= 1              how often each row is used
-    batch_size : int >= 1 or None      rows per step; None for all
-    rng : Generator or None        shuffles the rows before each epoch; needed with a batch_size
-    loss : any                     a loss with its backward beside it; functools.partial(loss, ...) sets options
-    optimizer : any                a function (param, grad, *state, lr, ...) -> param, *state; one with an
-                                   argument t is told the number of the step, from 1
-    validation : any               a pair like x and y, to be measured but not trained on
-    every : int >= 1 or None       None: an epoch, or a hundredth of all steps where each is an epoch
-    settings : any                 handed to the optimizer: momentum=0.9
-    """
-    run = _Run(model, x, y, [lr], [rng], epochs, batch_size, loss, optimizer, validation, every, settings)
-    return (histories[0] for histories in run.steps())
-
-
-def fit(model: Sequential, x: Array, y: Array, **settings: Any) -> History:
-    """Train a model and return the history. The arguments are those of `train`, which explains them."""
-    for history in train(model, x, y, **settings):
-        pass
-    return history
-
-
-fit.__signature__ = inspect.signature(train).replace(return_annotation="History")  # type: ignore[attr-defined]
-
-
-def fit_many(
-    models: Sequence[Sequential],
     x: Array,
     y: Array,
     *,
@@ -527,155 +462,209 @@ def fit_many(
     validation: tuple[Array, Array] | None = None,
     every: int | None = None,
     **settings: Any,
-) -> list[History]:
-    """Train many models of one architecture as one computation: what `fit` of each would do, several times faster.
+) -> Iterator[Any]:
+    """Train a model step by step: a generator that yields the growing history after every `every` steps.
 
-    The arguments are those of `train`; lr and rng may be lists with one entry per model. Layers may be Linear,
-    ReLU, Tanh and Sigmoid, and the loss must be the plain mean over the rows.
+    Between two yields the model is as in use (`eval()`), ready to be drawn, and whoever iterates may stop.
+    A run that diverges raises nothing: it ends early, with finite parameters and the history's `diverged_at`.
+    For a `Stack`, lr and rng are lists with one entry per model, and so is the history.
+
+    Parameters
+    ----------
+    x : array (N, ...) finite
+    y : any                            what the loss takes as target
+    lr : any                           a number, or a function of the step, which counts from 0
+    epochs : int >= 1                  how often each row is used
+    batch_size : int >= 1 or None      rows per step; None for all of them
+    rng : Generator or None            shuffles the rows before each epoch; needed with a batch_size
+    loss : any                         with its backward beside it; options by functools.partial(loss, ...)
+    optimizer : any                    (param, grad, *state, lr, **settings) -> param, *state; one with an
+                                       argument t is told the number of the step, from 1
+    validation : any                   a pair like (x, y), measured but not trained on
+    every : int >= 1 or None           None: an epoch, or where that is one step, a hundredth of all steps
+    settings : any                     for the optimizer, as in momentum=0.9
     """
-    rates = lr if isinstance(lr, (list, tuple, Array)) else [lr] * len(models)
+    run = _Run(model, x, y, lr, epochs, batch_size, rng, loss, optimizer, validation, every, settings)
+    return run.steps()
+
+
+def fit(model: Sequential, x: Array, y: Array, **arguments: Any) -> History:
+    """Train a model and return the history. The arguments are those of `train`, which explains them."""
+    *_, history = train(model, x, y, **arguments)
+    return history
+
+
+fit.__signature__ = inspect.signature(train).replace(return_annotation="History")  # type: ignore
+
+
+def fit_many(models: Sequence[Sequential], x: Array, y: Array, **arguments: Any) -> list[History]:
+    """Train models of one architecture together: what `fit` does to each, several times faster.
+
+    The arguments are those of `train`, with one lr for all or a list, and a list of rngs where there are
+    batches. Layers may be Linear, ReLU, Tanh and Sigmoid; the loss must be a mean in which rows count alike.
+    """
+    lr, rng = arguments.pop("lr", None), arguments.pop("rng", None)
+    rates = list(lr) if np.ndim(lr) else [lr] * len(models)
     rngs = [None] * len(models) if rng is None else rng
-    if not len(rates) == len(rngs) == len(models):
+    if not len(models) == len(rates) == len(rngs):
         raise ValueError(
-            f"fit_many: {len(rates)} lr and {len(rngs)} rng; expected one per model, {len(models)}"
+            f"fit_many: {len(models)} models, {len(rates)} lr and {len(rngs)} rng; expected one each"
         )
-    stack = Stack(models)
-    run = _Run(stack, x, y, rates, rngs, epochs, batch_size, loss, optimizer, validation, every, settings)
-    for histories in run.steps():
-        pass
-    for model, params in zip(models, stack.params):
-        model.eval().params[...] = params
+    rows = arguments.get("batch_size") or len(x)
+    widest = max((p.shape[0] for layer in models[0].layers for p in layer.params.values()), default=1)
+    together = max(1, 2**17 // (rows * widest))  # larger arrays would not stay in the processor's cache
+    histories: list[History] = []
+    for start in range(0, len(models), together):
+        group = slice(start, start + together)
+        stack = Stack(models[group])
+        *_, trained = train(stack, x, y, lr=rates[group], rng=rngs[group], **arguments)
+        histories += trained
+        for model, params in zip(models[group], stack.params):
+            model.eval().params[...] = params
     return histories
 
 
+@dataclass
 class _Run:
-    """One call of fit: its arguments, checked, and the loop. `model` is a Sequential or a Stack of several."""
+    """One call of `train`: its arguments and what follows from them."""
 
-    def __init__(
-        self, model, x, y, rates, rngs, epochs, batch_size, loss, optimizer, validation, every, settings
-    ):
+    model: Sequential
+    x: Array
+    y: Array
+    lr: Any
+    epochs: int
+    batch_size: int | None
+    rng: Any
+    loss: Callable
+    optimizer: Callable
+    validation: tuple[Array, Array] | None
+    every: int | None
+    settings: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.many = isinstance(self.model, Stack)
+        self.lrs, self.rngs = (self.lr, self.rng) if self.many else ([self.lr], [self.rng])
         wanted = {s.name: s for s in documented(train)}
-        for rng in rngs:
-            given = dict(epochs=epochs, batch_size=batch_size, every=every, rng=rng)
+        for rng in self.rngs:
+            given = dict(epochs=self.epochs, batch_size=self.batch_size, every=self.every, rng=rng)
             check_call("fit", {name: wanted[name] for name in given}, given, "numpy")
-            if batch_size is not None and rng is None:
+            if rng is None and self.batch_size is not None:
                 raise ValueError("fit: rng is None; expected a Generator that shuffles the rows into batches")
-        self.model, self.rngs, self.batch_size = model, rngs, batch_size
-        self.models = model.params.shape[:-1]  # () or, for a stack, (M,)
-        self.x, self.y = self.check(loss, x, y)
-        self.validation = None if validation is None else self.check(loss, *validation)
-        self.loss, self.gradient, self.options = _loss(loss, self.y)
-        if self.models and set(self.options) - {"label_smoothing", "pos_weight"}:
-            raise ValueError(f"fit_many: the loss has options {self.options}; expected a mean of equal rows")
+        self.x, self.y = self.prepare(self.x, self.y)
+        self.held_out = None if self.validation is None else self.prepare(*self.validation)
+        self.f, self.gradient, self.options = _loss(self.loss, self.y)
+        if self.many and set(self.options) - {"label_smoothing", "pos_weight"}:
+            raise ValueError(
+                f"fit_many: the loss has the options {self.options}; expected rows that count alike"
+            )
+        self.per_epoch = math.ceil(len(self.x) / self.batch_size) if self.batch_size else 1
+        self.total = self.epochs * self.per_epoch
+        self.every = self.every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
+        self.counts = "t" in inspect.signature(self.optimizer).parameters
+        for lr in self.rates(0):  # the optimizer checks its arguments in a step that is thrown away
+            self.optimizer(self.model.params, self.model.grads, **self.told(0, lr))
 
-        self.per_epoch = 1 if batch_size is None else math.ceil(len(self.x) / batch_size)
-        self.total = epochs * self.per_epoch
-        self.every = every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
-        self.rates, self.optimizer, self.settings = rates, bare(optimizer), settings
-        self.counts = "t" in inspect.signature(optimizer).parameters
-        for i in range(len(rates)):  # one step that is thrown away: the optimizer checks its arguments
-            optimizer(model.params, model.grads, **self.arguments(0, i))
-
-    def check(self, loss: Callable, x: Array, y: Array) -> tuple[Array, Array]:
-        """A pair of inputs and targets in the model's dtype, or an error that says what is wrong with it."""
+    def prepare(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Inputs and targets in the model's dtype; an error where model or loss cannot take them."""
         x = self.model.check(x)
         if isinstance(y, Array) and y.dtype.kind == "f":
             y = y.astype(self.model.dtype)
-        outputs = self.model.eval().forward(x)
-        loss(outputs[0] if self.models else outputs, y)
+        one = self.model.models[0] if self.many else self.model
+        with np.errstate(all="ignore"):
+            self.loss(one.eval().forward(x), y)
         return x, y
 
-    def arguments(self, step: int, model: int | None = None) -> dict[str, Any]:
-        """What the optimizer is told at a step."""
-        rates = [rate(step) if callable(rate) else rate for rate in self.rates]
-        if model is not None:
-            lr = rates[model]
-        else:
-            lr = np.array(rates, self.model.dtype)[:, None] if self.models else rates[0]
+    def rates(self, step: int) -> list[float]:
+        return [lr(step) if callable(lr) else lr for lr in self.lrs]
+
+    def told(self, step: int, lr: Any) -> dict[str, Any]:
+        """What the optimizer is told besides parameters, gradients and its state."""
         return {"lr": lr, **({"t": step + 1} if self.counts else {}), **self.settings}
 
     def batches(self) -> Iterator[tuple[Array, Array]]:
-        """Inputs and targets of one step after the other; a stack takes its models' targets in one row."""
+        """Inputs and targets, step after step; the targets of a stack are those of its models in one row."""
         if self.batch_size is None:
-            y = np.concatenate([self.y] * len(self.rngs)) if self.models else self.y
+            y = np.concatenate([self.y] * len(self.rngs))
             while True:
                 yield self.x, y
         while True:
             orders = np.array([rng.permutation(len(self.x)) for rng in self.rngs])
             for start in range(0, len(self.x), self.batch_size):
                 rows = orders[:, start : start + self.batch_size]
-                yield self.x[rows if self.models else rows[0]], self.y[rows.ravel()]
+                yield self.x[rows if self.many else rows[0]], self.y[rows.ravel()]
 
-    def measure(self, x: Array, y: Array) -> tuple[Any, Any]:
-        """Losses and, for class numbers, accuracies on a set: one number per model."""
-        outputs = self.model.forward(x)
-        if self.models:
-            y_all = np.concatenate([y] * len(outputs))
-            rows = bare(self.loss)(_rows(outputs), y_all, reduction="none", **self.options)
-            losses = rows.reshape(len(outputs), -1).mean(axis=1)
-        else:
-            losses = [bare(self.loss)(outputs, y, **self.options)]
-            outputs = outputs[None]
-        if y.dtype.kind == "f" or outputs.ndim != 3:
-            return losses, None
-        return losses, (outputs.argmax(axis=2) == y).mean(axis=1)
+    def flat(self, outputs: Array) -> Array:
+        """The outputs as rows of one batch, those of a stack model after model."""
+        return outputs.reshape(-1, *outputs.shape[2:]) if self.many else outputs
 
-    def steps(self) -> Iterator[list[History]]:
+    def steps(self) -> Iterator[Any]:
         model, params, grads = self.model, self.model.params, self.model.grads
         histories = [History() for _ in self.rngs]
-        alive = np.ones(self.models, bool)
-        moving: Any = True  # which parameters may move: all, until a model diverges
-        scale = float(len(self.rngs))  # the mean over all rows of a stack weighs each model 1 / M
-        batches = self.batches()
-        constant = None if any(map(callable, self.rates)) or self.counts else self.arguments(0)
+        result = histories if self.many else histories[0]
+        alive = np.ones(params.shape[:-1], bool)
+        moving: Any = True  # which parameters an update may change: all, until a model of a stack diverges
         state: list[Any] = []
+        batches = self.batches()
         self.record(histories, 0)
-        yield histories
+        yield result
         for start in range(0, self.total, self.every):
+            end = min(start + self.every, self.total)
             model.train()
-            with np.errstate(all="ignore"):  # entered anew each time: across a yield it would leak
-                for step in range(start, min(start + self.every, self.total)):
+            with np.errstate(
+                all="ignore"
+            ):  # closed before each yield, or it would hold for the caller as well
+                for step in range(start, end):
                     x, y = next(batches)
                     outputs = model.forward(x)
-                    grad = self.gradient(scale, _rows(outputs) if self.models else outputs, y)
+                    # The mean over all rows of a stack weighs each of its models 1 / M: M times that.
+                    grad = self.gradient(float(len(histories)), self.flat(outputs), y)
                     model.backward(grad.reshape(outputs.shape), want_input=False)
-                    if not np.vdot(grads, grads) < np.inf:  # one product; isfinite would look at each number
-                        stopped = alive & ~np.isfinite(grads).all(axis=-1)
-                        for i in np.flatnonzero(stopped):
+                    if (
+                        not np.vdot(grads, grads) < np.inf
+                    ):  # far quicker than to ask each number if it is finite
+                        finite = np.isfinite(grads).all(axis=-1)
+                        for i in np.flatnonzero(alive & ~finite):
                             histories[i].diverged_at = step
-                        alive &= ~stopped
+                        alive &= finite
                         moving = alive[..., None]
                         if not alive.any():
                             break
-                    new, *state = self.optimizer(params, grads, *state, **(constant or self.arguments(step)))
+                    rates = self.rates(step)
+                    lr = np.array(rates, params.dtype)[:, None] if self.many else rates[0]
+                    new, *state = bare(self.optimizer)(params, grads, *state, **self.told(step, lr))
                     np.copyto(params, new, where=moving)
             model.eval()
-            self.record(histories, min(start + self.every, self.total))
-            yield histories
+            self.record(histories, end)
+            yield result
             if not alive.any():
                 return
 
     def record(self, histories: list[History], step: int) -> None:
-        """One more entry for every model that was still training at the last one."""
-        with np.errstate(all="ignore"):
-            losses, right = self.measure(self.x, self.y)
-            held_out, held_out_right = self.measure(*self.validation) if self.validation else (None, None)
+        """One more entry for every model that was training since the last one."""
+        measured = dict(zip(("loss", "accuracy"), self.measure(self.x, self.y)))
+        if self.held_out:
+            measured |= zip(("validation_loss", "validation_accuracy"), self.measure(*self.held_out))
         for i, history in enumerate(histories):
             at = step if history.diverged_at is None else history.diverged_at
             if at in history.step[-1:]:
                 continue
             history.step.append(at)
             history.epoch.append(at / self.per_epoch)
-            for name, values in {
-                "loss": losses,
-                "accuracy": right,
-                "validation_loss": held_out,
-                "validation_accuracy": held_out_right,
-            }.items():
+            for name, values in measured.items():
                 if values is not None:
                     getattr(history, name).append(float(values[i]))
 
-
-def _rows(outputs: Array) -> Array:
-    """The outputs of a stack, model after model, as rows of one batch."""
-    return outputs.reshape(-1, *outputs.shape[2:])
+    def measure(self, x: Array, y: Array) -> tuple[Any, Any]:
+        """Loss and, where the targets are class numbers, accuracy on a set: one number per model."""
+        models = len(self.rngs)
+        with np.errstate(all="ignore"):
+            outputs = self.model.forward(x)
+            if self.many:
+                each = {**self.options, "reduction": "none"}
+                losses = bare(self.f)(self.flat(outputs), np.concatenate([y] * models), **each)
+                losses = losses.reshape(models, -1).mean(axis=1)
+            else:
+                losses = [bare(self.f)(outputs, y, **self.options)]
+        if y.dtype.kind == "f" or y.ndim != 1:
+            return losses, None
+        return losses, (outputs.reshape(models, len(x), -1).argmax(axis=2) == y).mean(axis=1)

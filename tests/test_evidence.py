@@ -1,5 +1,6 @@
 """Bands, cards, votes and the ledger on small experiments; then every declared experiment over its seeds."""
 
+import itertools
 import json
 import math
 import re
@@ -284,8 +285,8 @@ def stored_cards():
         for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
             calls = call.findall("".join(cell["source"])) if cell["cell_type"] == "code" else []
             texts = ["".join(o["data"].get("text/plain", "")) for o in cell.get("outputs", []) if "data" in o]
-            cards = [text for text in texts if re.search(r"^. .* · (headline|myth) [HM]\d\d", text)]
-            for (_, path, seed), text in zip(calls, cards, strict=True):
+            cards = [t for t in texts if re.match(r". (?!your vote).* · (headline|myth) [HM]\d\d", t)]
+            for (_, path, seed), text in itertools.zip_longest(calls, cards[: len(calls)], fillvalue=""):
                 yield pytest.param(path, int(seed or 0), text, id=f"{notebook.stem}-{path}")
 
 

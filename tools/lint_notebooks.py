@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import base64
 import csv
+import html
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from urllib.parse import unquote
 
 import nbformat
 from nbval.plugin import get_sanitize_patterns
+
 from notebooks import METADATA, WIDGET_VIEW, course, find
 
 SECTIONS = (
@@ -145,10 +147,11 @@ def texts(cell) -> Iterator[str]:
     """What a cell's stored outputs say, as text, without what may differ between machines."""
     for output in cell.outputs:
         data = output.get("data", {})
-        for text in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")):
+        page = re.sub(r"<[^>]*>", " ", data.get("text/html", ""))
+        for text in (output.get("text", ""), data.get("text/plain", ""), html.unescape(page)):
             for pattern, replacement in get_sanitize_patterns(SANITIZE.read_text(encoding="utf-8")):
                 text = re.sub(pattern, replacement, text)
-            yield re.sub(r"<[^>]*>", " ", text)
+            yield text
 
 
 # ------------------------------------------------------------------------------------------------- rules
@@ -166,7 +169,7 @@ def opening(book: Notebook) -> Iterator[str]:
     text = book.opening
     if not text.startswith("# "):
         yield "the first cell does not start with a title, `# ...`"
-    if "?" not in text:
+    if "?" not in LINK.sub("", BADGE.sub("", text)):
         yield "the opening asks no question that the notebook answers"
     if not 3 <= (goals := len(re.findall(r"^ *[-*] ", text, re.M))) <= 5:
         yield f"the opening lists {goals} things you will be able to do; 3 to 5 are asked for"

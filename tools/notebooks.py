@@ -47,6 +47,7 @@ def course(folder: Path = FOLDER) -> list[Path]:
 def client(nb: nbformat.NotebookNode, folder: Path, **options) -> NotebookClient:
     """What runs `nb` as if it lay in `folder`; it adds neither times nor widget state."""
     settings = dict(kernel_name="python3", timeout=600, record_timing=False, store_widget_state=False)
+    settings["extra_arguments"] = ["--log-level=ERROR"]  # else each kernel warns of its loopback connection
     return NotebookClient(nb, resources={"metadata": {"path": str(folder)}}, **(settings | options))
 
 
@@ -119,7 +120,7 @@ def write(nb: nbformat.NotebookNode, path: Path) -> bool:
 
 
 def refresh(path: Path) -> bool:
-    """Re-execute the notebook at `path` in place; True where its file changed. An error leaves it as it was."""
+    """Re-execute the notebook at `path` in place; True where its file changed. An error changes nothing."""
     nb = nbformat.read(path, as_version=4)
     execute(nb, path.parent)
     nbformat.validate(normalize(nb))

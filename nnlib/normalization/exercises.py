@@ -54,11 +54,13 @@ def _mean(x, axes):
 batch_norm_running = Exercise(
     solution=in_numpy.batch_norm_running,
     hints=[
-        "Average over every axis but the second: `axes = (0, *range(2, x.ndim))`. That gives C means and C variances.",
+        "Average over every axis but the second: `axes = (0, *range(2, x.ndim))`. That gives C means and "
+        "C variances.",
         "Both lines have the same form: (1 - momentum) times the old value plus momentum times the new one.",
-        "The variance to store is the unbiased one, sum of squares divided by n - 1: `x.var(axis=axes, ddof=1)`.",
+        "The variance to store is the unbiased one, sum of squares divided by n - 1: `x.var(axis=axes, "
+        "ddof=1)`.",
     ],
-    next="use these two vectors at test time: exercise 2.",
+    next="use the two vectors in place of the batch's own: `normalization.batch_norm_eval`.",
 )
 
 
@@ -71,7 +73,8 @@ def momentum_keeps_the_old(x, running_mean, running_var, momentum=0.1):
 
 
 @batch_norm_running.mistake(
-    "Your variance is the biased one: it divides by n. The batch itself is normalized with that one, but what "
+    "Your variance is the biased one: it divides by n. The batch itself is normalized with that one, but "
+    "what "
     "is stored for later is an estimate for all data, and divides by n - 1 (`ddof=1`)."
 )
 def biased_variance(x, running_mean, running_var, momentum=0.1):
@@ -114,15 +117,17 @@ batch_norm_eval = Exercise(
     solution=in_numpy.batch_norm_eval,
     hints=[
         "Nothing is measured on x here: mean and variance come in as arguments.",
-        "C numbers must meet the second axis of x (N, C, ...): `shape = (1, -1) + (1,) * (x.ndim - 2)`, then `.reshape(shape)`.",
+        "C numbers must meet the second axis of x (N, C, ...): `shape = (1, -1) + (1,) * (x.ndim - 2)`, "
+        "then `.reshape(shape)`.",
         "`x_hat = (x - mean) / np.sqrt(var + eps)`, then `weight * x_hat + bias`, each of the four reshaped.",
     ],
-    next="the same formula in training, where mean and variance depend on x, and so does the gradient: exercise 3.",
+    next="the same formula in training, where mean and variance depend on x: `normalization.batch_norm`.",
 )
 
 
 @batch_norm_eval.mistake(
-    "You normalized with the statistics of this batch, as in training. In use a sample's answer must not depend "
+    "You normalized with the statistics of this batch, as in training. In use a sample's answer must not "
+    "depend "
     "on which other samples happen to come with it: take `running_mean` and `running_var`."
 )
 def statistics_of_the_batch(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
@@ -161,10 +166,12 @@ def no_scale_and_shift(x, running_mean, running_var, weight=None, bias=None, eps
 batch_norm = Exercise(
     solution=in_numpy.batch_norm,
     hints=[
-        "One mean and one variance for each channel: average over all axes but the second, `(0, *range(2, x.ndim))`, "
+        "One mean and one variance for each channel: average over all axes but the second, `(0, "
+        "*range(2, x.ndim))`, "
         "with `keepdims=True`.",
         "`x_hat = (x - mean) / np.sqrt(var + eps)`, with the variance that divides by n.",
-        "`weight` and `bias` hold one number per channel: reshape them to `(1, -1, 1, 1)` for images, with as many ones "
+        "`weight` and `bias` hold one number per channel: reshape them to `(1, -1, 1, 1)` for images, "
+        "with as many ones "
         "as x has axes behind the second.",
     ],
     next="its backward.",
@@ -192,7 +199,8 @@ def each_sample_by_itself(x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm.mistake(
-    "You averaged over the batch only, so every position has a mean of its own. All positions of a channel share "
+    "You averaged over the batch only, so every position has a mean of its own. All positions of a "
+    "channel share "
     "one mean and one variance, because they share one set of weights."
 )
 def each_position_by_itself(x, weight=None, bias=None, eps=1e-5):
@@ -201,7 +209,8 @@ def each_position_by_itself(x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm.mistake(
-    "One mean and one variance for the whole array: `axis=` is missing. Each channel needs its own, or a channel "
+    "One mean and one variance for the whole array: `axis=` is missing. Each channel needs its own, or a "
+    "channel "
     "of scale 1000 drowns the others."
 )
 def one_mean_for_all(x, weight=None, bias=None, eps=1e-5):
@@ -230,10 +239,12 @@ layer_norm = Exercise(
     solution=in_numpy.layer_norm,
     hints=[
         "The only thing that changes against batch norm is the axes: the last `len(normalized_shape)` of x.",
-        "`axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))`, and `keepdims=True` in mean and variance.",
-        "`weight` and `bias` have the shape of those last axes, so `weight * x_hat + bias` needs no reshape at all.",
+        "`axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))`, and `keepdims=True` in mean and "
+        "variance.",
+        "`weight` and `bias` have the shape of those last axes, so `weight * x_hat + bias` needs no "
+        "reshape at all.",
     ],
-    next="the backward of a relative without a mean: exercise 4.",
+    next="the backward of batch norm.",
     cases=_with_parameters("layer_norm"),
 )
 
@@ -247,7 +258,8 @@ def over_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 @layer_norm.mistake(
-    "You averaged over everything but the batch. `normalized_shape` names the last axes only: in a sequence (N, T, D) "
+    "You averaged over everything but the batch. `normalized_shape` names the last axes only: in a "
+    "sequence (N, T, D) "
     "with normalized_shape (D,), every time step is normalized by itself."
 )
 def everything_but_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -255,7 +267,8 @@ def everything_but_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e
 
 
 @layer_norm.mistake(
-    "You averaged over the last axis, whatever `normalized_shape` says. It may name several axes: average over "
+    "You averaged over the last axis, whatever `normalized_shape` says. It may name several axes: "
+    "average over "
     "all of them at once."
 )
 def always_the_last_axis(x, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -281,10 +294,12 @@ def mean_not_subtracted(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 batch_norm_backward = Exercise(
     solution=in_numpy.batch_norm_backward,
     hints=[
-        "Compute `x_hat` and `rstd = 1 / np.sqrt(var + eps)` again, with `keepdims=True`. `grad_bias` and `grad_weight` are "
+        "Compute `x_hat` and `rstd = 1 / np.sqrt(var + eps)` again, with `keepdims=True`. `grad_bias` "
+        "and `grad_weight` are "
         "sums of `grad_output` and of `grad_output * x_hat` over all axes but the channels.",
         "What arrives at `x_hat` is `g = weight * grad_output`, weight reshaped to meet the channels.",
-        "`grad_x = rstd * (g - mean(g) - x_hat * mean(g * x_hat))`, both means over the axes of the statistics.",
+        "`grad_x = rstd * (g - mean(g) - x_hat * mean(g * x_hat))`, both means over the axes of the "
+        "statistics.",
     ],
     next="the same with one term less, in RMS norm.",
     cases=_for_backward("batch_norm"),
@@ -296,12 +311,15 @@ def _backward(grad_output, x, weight, eps, direct=1, through_mean=1, through_var
     axes, shape = _axes(x)
     x_hat, rstd = _hat(x, axes, eps)
     g = weight.reshape(shape) * grad_output if scaled else grad_output
-    grad_x = rstd * (direct * g - through_mean * _mean(g, axes) - through_var * x_hat * _mean(g * x_hat, axes))
+    grad_x = rstd * (
+        direct * g - through_mean * _mean(g, axes) - through_var * x_hat * _mean(g * x_hat, axes)
+    )
     return grad_x, (grad_output * x_hat).sum(axis=axes), grad_output.sum(axis=axes)
 
 
 @batch_norm_backward.mistake(
-    "You treated mean and variance as constants. Both are computed from x, so x also acts through them: two more "
+    "You treated mean and variance as constants. Both are computed from x, so x also acts through them: "
+    "two more "
     "terms flow back."
 )
 def constant_statistics(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -309,7 +327,8 @@ def constant_statistics(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "The way through the variance is missing. It sends back - x_hat * mean(g * x_hat): without it, your gradient "
+    "The way through the variance is missing. It sends back - x_hat * mean(g * x_hat): without it, your "
+    "gradient "
     "tries to change the scale of x, which batch norm divides out."
 )
 def constant_variance(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -317,7 +336,8 @@ def constant_variance(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "The way through the mean is missing. It sends back - mean(g): without it, the gradients of a channel do not sum "
+    "The way through the mean is missing. It sends back - mean(g): without it, the gradients of a "
+    "channel do not sum "
     "to 0, although adding a constant to the whole channel changes nothing."
 )
 def constant_mean(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -325,7 +345,8 @@ def constant_mean(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "You summed where the formula has means: 1/n is missing. The mean takes 1/n of each x, so it also hands back 1/n "
+    "You summed where the formula has means: 1/n is missing. The mean takes 1/n of each x, so it also "
+    "hands back 1/n "
     "to each x."
 )
 def sums_for_means(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -334,14 +355,16 @@ def sums_for_means(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "`weight` is missing from grad_x. On its way back the gradient passes the scale first: g = weight * grad_output."
+    "`weight` is missing from grad_x. On its way back the gradient passes the scale first: g = weight * "
+    "grad_output."
 )
 def forgot_the_weight(grad_output, x, weight=None, bias=None, eps=1e-5):
     return _backward(grad_output, x, weight, eps, scaled=False)
 
 
 @batch_norm_backward.mistake(
-    "grad_x is not divided by the standard deviation. The forward pass multiplies by rstd, so the backward pass does too."
+    "grad_x is not divided by the standard deviation. The forward pass multiplies by rstd, so the "
+    "backward pass does too."
 )
 def forgot_the_deviation(grad_output, x, weight=None, bias=None, eps=1e-5):
     grad_x, *rest = _backward(grad_output, x, weight, eps)
@@ -349,7 +372,8 @@ def forgot_the_deviation(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "For grad_weight you multiplied by x. What `weight` multiplies in the forward pass is x_hat, so its gradient is the "
+    "For grad_weight you multiplied by x. What `weight` multiplies in the forward pass is x_hat, so its "
+    "gradient is the "
     "sum of grad_output * x_hat."
 )
 def weight_meets_x(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -358,7 +382,8 @@ def weight_meets_x(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "grad_weight and grad_bias are means. Each is used by all n values of its channel, and the contributions of all "
+    "grad_weight and grad_bias are means. Each is used by all n values of its channel, and the "
+    "contributions of all "
     "uses add up: take the sum."
 )
 def means_for_sums(grad_output, x, weight=None, bias=None, eps=1e-5):
@@ -373,9 +398,11 @@ rms_norm_backward = Exercise(
     solution=in_numpy.rms_norm_backward,
     hints=[
         "y = weight * x * r with r = 1 / sqrt(mean(x²) + eps). x acts twice: directly, and through r.",
-        "Through r: one x_j changes the mean of squares by 2 x_j / n, hence r by - r³ x_j / n. Collect what reaches r "
+        "Through r: one x_j changes the mean of squares by 2 x_j / n, hence r by - r³ x_j / n. Collect "
+        "what reaches r "
         "from all outputs: the sum of g * x, with g = weight * grad_output.",
-        "Together: `grad_x = r * (g - x_hat * mean(g * x_hat))` with `x_hat = x * r`. `grad_weight` sums grad_output * x_hat "
+        "Together: `grad_x = r * (g - x_hat * mean(g * x_hat))` with `x_hat = x * r`. `grad_weight` sums "
+        "grad_output * x_hat "
         "over the axes in front of those named by normalized_shape.",
     ],
     next="the questions.",
@@ -383,7 +410,9 @@ rms_norm_backward = Exercise(
 )
 
 
-def _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=1.0, through_mean=0.0, scaled=True):
+def _rms_backward(
+    grad_output, x, normalized_shape, weight, eps, through_r=1.0, through_mean=0.0, scaled=True
+):
     axes = _last(x, normalized_shape)
     r = 1 / np.sqrt(_mean(x * x, axes) + eps)
     x_hat, g = x * r, weight * grad_output if scaled else grad_output
@@ -392,21 +421,24 @@ def _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=1.0, 
 
 
 @rms_norm_backward.mistake(
-    "You treated the root mean square as a constant. It is computed from x: a second term flows back through it."
+    "You treated the root mean square as a constant. It is computed from x: a second term flows back "
+    "through it."
 )
 def constant_rms(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=0)
 
 
 @rms_norm_backward.mistake(
-    "You subtracted mean(g) as in layer norm. RMS norm never takes a mean away from x, so nothing comes back that way."
+    "You subtracted mean(g) as in layer norm. RMS norm never takes a mean away from x, so nothing comes "
+    "back that way."
 )
 def as_in_layer_norm(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_mean=1)
 
 
 @rms_norm_backward.mistake(
-    "You summed g * x_hat where the formula has a mean: 1/n, which comes from the mean of squares, is missing."
+    "You summed g * x_hat where the formula has a mean: 1/n, which comes from the mean of squares, is "
+    "missing."
 )
 def sum_for_mean(grad_output, x, normalized_shape, weight=None, eps=None):
     n = np.prod(normalized_shape)
@@ -414,14 +446,16 @@ def sum_for_mean(grad_output, x, normalized_shape, weight=None, eps=None):
 
 
 @rms_norm_backward.mistake(
-    "`weight` is missing from grad_x: on its way back the gradient passes the scale first, g = weight * grad_output."
+    "`weight` is missing from grad_x: on its way back the gradient passes the scale first, g = weight * "
+    "grad_output."
 )
 def weight_left_out(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, scaled=False)
 
 
 @rms_norm_backward.mistake(
-    "The second term has twice its size. The derivative of x² brings a 2 and that of the root a 1/2: they cancel."
+    "The second term has twice its size. The derivative of x² brings a 2 and that of the root a 1/2: "
+    "they cancel."
 )
 def forgot_that_the_root_halves(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=2)

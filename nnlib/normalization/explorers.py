@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.collections import PolyCollection
 
-from nnlib import figures
+from nnlib import figures, layers
 from nnlib.data import digits
 from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider
 from nnlib.figures import BLUE, GRAY, GREEN, PURPLE, VERMILLION
@@ -129,7 +129,8 @@ def averaging_axes():
         right, up, _ = _project(_LABELS, azimuth, elevation)
         return dict(
             polygons=polygons, lit=lit.ravel()[cells], chosen=chosen.ravel()[cells], axes=axes,
-            values=x[lit], value=x[sample, channel, position], mean=mean, std=std, tips=np.stack([right, up], axis=1),
+            values=x[lit], value=x[sample, channel, position], mean=mean, std=std,
+            tips=np.stack([right, up], axis=1),
         )  # fmt: skip
 
     def setup(fig):
@@ -137,8 +138,17 @@ def averaging_axes():
         left.set(xlim=(-5.4, 5.4), ylim=(-4.9, 4.9), aspect="equal", title="Lit: the cells averaged together")
         left.axis("off")
         cells = left.add_collection(PolyCollection(np.zeros((1, 4, 2)), linewidths=0.5))
-        names = [left.text(0, 0, t, ha="center", va="center", fontsize=9) for t in ("samples", "channels", "positions")]
-        right.set(xlim=(-6, 6), ylim=(-0.6, 1.75), xlabel="value of a cell", yticks=(1, 0), yticklabels=("before", "after"))
+        names = [
+            left.text(0, 0, t, ha="center", va="center", fontsize=9)
+            for t in ("samples", "channels", "positions")
+        ]
+        right.set(
+            xlim=(-7, 6),
+            ylim=(-0.6, 1.75),
+            xlabel="value of a cell",
+            yticks=(1, 0),
+            yticklabels=("before", "after"),
+        )
         right.set_title("Afterwards their mean is 0 and their variance 1")
         for y in (0, 1):
             right.axhline(y, color="#DDDDDD", lw=0.8, zorder=0)
@@ -149,7 +159,7 @@ def averaging_axes():
             before=right.plot([], [], **style)[0], after=right.plot([], [], **style)[0],
             spread=[right.plot([], [], "-", color=BLUE, lw=4, alpha=0.35)[0] for _ in range(2)],
             chosen=right.plot([], [], "D", color=VERMILLION, markersize=7, zorder=5)[0],
-            texts=[right.text(-5.9, y + 0.32, "", fontsize=9) for y in (1, 0)],
+            texts=[right.text(-6.9, y + 0.32, "", fontsize=9) for y in (1, 0)],
         )  # fmt: skip
 
     def draw(artists, r):
@@ -170,8 +180,10 @@ def averaging_axes():
             m, s = values.mean(), values.std()
             line.set_data([m - s, m + s], [y, y])
         count = len(r["values"])
-        artists["texts"][0].set_text(f"{count} values: mean {r['values'].mean():.2f}, variance {r['values'].var():.2f}")
-        artists["texts"][1].set_text(f"mean {abs(after.mean()):.2f}, variance {after.var():.2f};  ◆ {r['value']:.2f} → {chosen:.2f}")
+        before = f"{count} values: mean {r['values'].mean():.2f}, variance {r['values'].var():.2f}"
+        then = f"mean {abs(after.mean()):.2f}, variance {after.var():.2f};  ◆ {r['value']:.2f} → {chosen:.2f}"
+        for text, words in zip(artists["texts"], (before, then)):
+            text.set_text(words)
 
     return Explorer(
         "Which cells share a mean and a variance",
@@ -215,7 +227,7 @@ def _normalize(z, method):
     parts = z.reshape(*z.shape[:-1], GROUPS, -1) if method == "group" else z
     axis = -2 if method == "batch" else -1
     n = parts.shape[axis]
-    x_hat = parts - np.add.reduce(parts, axis=axis, keepdims=True) / n  # mean() would take three times as long
+    x_hat = parts - np.add.reduce(parts, axis=axis, keepdims=True) / n  # quicker than mean()
     rstd = 1 / np.sqrt(np.add.reduce(x_hat * x_hat, axis=axis, keepdims=True) / n + 1e-5)
     x_hat *= rstd
     return x_hat.reshape(z.shape), (x_hat, rstd, axis, n)
@@ -408,7 +420,9 @@ def learning_rate():
         return dict(
             curves=[left.plot([], [], **look | {"marker": ""}, lw=1.6)[0] for look in looks],
             sweeps=[right.plot([], [], **look, ms=5)[0] for look in looks],
-            labels=[left.text(STEPS + 0.5, 1, "", color=look["color"], fontsize=9, va="center") for look in looks],
+            labels=[
+                left.text(STEPS + 0.5, 1, "", color=look["color"], fontsize=9, va="center") for look in looks
+            ],
             here=right.plot([], [], color=GRAY, lw=1.2, ls=":")[0],
             note=left.text(1, 0.009, "", fontsize=9, color=VERMILLION),
         )
@@ -435,7 +449,8 @@ def learning_rate():
     def note(values, r):
         ends = [float(_final(losses)) for losses in r["curves"]]
         plain, other = (f"{e:.3g}" if np.isfinite(e) else "diverged" for e in ends)
-        return f"loss at the end without: {plain}" + (f", with {r['method']} norm: {other}" if r["method"] != "none" else "")
+        normed = f", with {r['method']} norm: {other}" if r["method"] != "none" else ""
+        return f"loss at the end without: {plain}{normed}"
 
     return Explorer(
         "The learning rate, with and without normalization",
@@ -460,3 +475,146 @@ def _diverged(name, losses):
     """In words, from which step on the loss is far above guessing or no number at all."""
     high = ~(losses < 10 * GUESSING)
     return f"{name}: diverged at step {int(np.argmax(high))}" if high[-5:].any() else ""
+
+
+# ------------------------------------------------------------------------------------------ the batch size
+
+DRAWS, UNITS, EPOCHS = 400, 32, 4
+_BINS = np.linspace(-4, 4, 65)
+_NUMPY_BATCHES = """
+import numpy as np
+from nnlib.data import digits
+
+# how one digit's normalized value depends on the company it is in: 400 batches of this size
+x = digits().x_train[:1256]
+rng = np.random.default_rng($seed)
+z = x @ rng.normal(size=(64, 32))[:, 0]                  # one unit of a fresh layer, for all images
+others = rng.integers(0, len(x), size=(400, $batch_size - 1))
+batches = np.column_stack([np.full(400, z[$sample]), z[others]])
+mean, var = batches.mean(axis=1), batches.var(axis=1)
+answer = ((z[$sample] - mean) / np.sqrt(var + 1e-5)).std()
+"""
+_TORCH_BATCHES = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+from nnlib.data import digits
+
+# how one digit's normalized value depends on the company it is in: 400 batches of this size
+x = torch.from_numpy(digits().x_train[:1256])
+rng = np.random.default_rng($seed)
+z = x @ torch.from_numpy(rng.normal(size=(64, 32)))[:, 0]   # one unit of a fresh layer, for all images
+others = torch.from_numpy(rng.integers(0, len(x), size=(400, $batch_size - 1)))
+batches = torch.cat([z[$sample].expand(400, 1), z[others]], dim=1)
+y = F.batch_norm(batches.T, None, None, training=True)      # (batch, 400): every column is one batch
+answer = y[0].std(correction=0).item()
+"""
+
+
+def batch_size():
+    """What a batch's noise does to one sample, and to training with batch, group and layer norm."""
+    names = ("batch norm", "group norm", "layer norm")
+
+    def company(batch_size, sample, seed):
+        """The normalized value of one sample of one unit, in many batches that differ in the others."""
+        x = digits().x_train[:1256]
+        rng = np.random.default_rng(seed)
+        units = x @ rng.normal(size=(64, UNITS))
+        z = units[:, 0]
+        batches = z[rng.integers(0, len(x), size=(DRAWS, batch_size - 1))]
+        mean = (batches.sum(axis=1) + z[sample]) / batch_size
+        squares = ((batches - mean[:, None]) ** 2).sum(axis=1) + (z[sample] - mean) ** 2
+        values = (z[sample] - mean) / np.sqrt(squares / batch_size + 1e-5)
+        alone = (z[sample] - units[sample].mean()) / np.sqrt(units[sample].var() + 1e-5)
+        return dict(
+            values=values, alone=alone, everybody=(z[sample] - z.mean()) / z.std(), batch_size=batch_size
+        )
+
+    def train(batch_size, sample, seed):
+        noise = company(batch_size, sample, seed)
+        yield 0.0, noise | {"epochs": [], "errors": [[], [], []]}
+        x, y, x_test, y_test = digits(np.float32)
+        steps = EPOCHS * -(-1256 // batch_size)
+        runs = []
+        for norm in (layers.BatchNorm1d, lambda n: layers.GroupNorm(4, n), layers.LayerNorm):
+            rng = np.random.default_rng(seed)
+            hidden = [f for _ in range(2) for f in (layers.Linear(64, 64, rng=rng), norm(64), layers.ReLU())]
+            net = layers.Sequential(*hidden, layers.Linear(64, 10, rng=rng))
+            settings = dict(
+                lr=0.1 * batch_size / 64, momentum=0.9, epochs=EPOCHS, batch_size=batch_size, rng=rng
+            )
+            settings |= dict(validation=(x_test, y_test), every=max(1, steps // 32))
+            runs.append(layers.train(net, x[:1256], y[:1256], **settings))
+        for histories in zip(*runs):
+            errors = [100 * (1 - np.array(h.validation_accuracy)) for h in histories]
+            epochs = histories[0].epoch
+            yield epochs[-1] / EPOCHS, noise | {"epochs": epochs, "errors": errors}
+
+    def setup(fig):
+        left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.1))
+        left.set(xlim=(-4, 4), ylim=(0, 1.12), yticks=(), xlabel="one digit's value after batch norm")
+        left.set_title(f"The same digit in {DRAWS} batches")
+        left.spines["left"].set_visible(False)
+        right.set(
+            xlim=(0, EPOCHS + 0.95), ylim=(1.3, 110), yscale="log", xlabel="epochs", ylabel="test error, %"
+        )
+        right.set(yticks=(2, 5, 10, 20, 50, 100), yticklabels=("2", "5", "10", "20", "50", "100"))
+        right.minorticks_off()
+        right.set(xticks=range(EPOCHS + 1), title="Training with such batches")
+        looks = list(zip((BLUE, GREEN, PURPLE), ("-", "-.", ":")))
+        return dict(
+            bars=left.stairs(np.zeros(len(_BINS) - 1), _BINS, fill=True, color=BLUE, alpha=0.55),
+            lines=[left.plot([], [], color=c, ls=ls, lw=1.8)[0] for c, ls in ((GRAY, "--"), (PURPLE, ":"))],
+            words=[
+                left.text(-3.9, y, "", fontsize=9, color=c)
+                for y, c in ((1.05, BLUE), (0.97, PURPLE), (0.89, GRAY))
+            ],
+            curves=[right.plot([], [], color=c, ls=ls)[0] for c, ls in looks],
+            labels=[right.text(0, 0, "", color=c, fontsize=9, va="center") for c, _ in looks],
+            empty=right.text(EPOCHS / 2, 12, "press Train", ha="center", color=GRAY),
+        )
+
+    def draw(artists, r):
+        counts = np.histogram(r["values"], _BINS)[0]
+        artists["bars"].set_data(0.82 * counts / counts.max())
+        for line, place in zip(artists["lines"], (r["everybody"], r["alone"])):
+            line.set_data([place, place], [0, 0.84])
+        artists["words"][0].set_text(f"batch norm: {r['values'].mean():.2f} ± {r['values'].std():.2f}")
+        artists["words"][1].set_text(f"layer norm (dots): {r['alone']:.2f} in every batch")
+        artists["words"][2].set_text("among all images (dashes)")
+        trained = len(r["epochs"]) > 1
+        ends = [e[-1] for e in r["errors"]] if trained else [10.0] * 3
+        order = np.argsort(ends)
+        for lower, higher in zip(order, order[1:]):  # the names stand at least a fifth apart
+            ends[higher] = max(ends[higher], 1.22 * ends[lower])
+        for curve, label, name, errors, end in zip(
+            artists["curves"], artists["labels"], names, r["errors"], ends
+        ):
+            curve.set_data(r["epochs"], errors)
+            label.set_position((r["epochs"][-1] + 0.06 if trained else 0, end))
+            label.set_text(name if trained else "")
+        artists["empty"].set_text("" if trained else "press Train")
+
+    return Explorer(
+        "The batch size",
+        dict(
+            batch_size=IntSlider(2, 128, 2, "batch size", 2),
+            sample=IntSlider(0, 39, 0, "which digit"),
+            seed=Seed(9),
+        ),
+        setup,
+        draw,
+        train=train,
+        note=lambda values, r: (
+            f"batch size {values['batch_size']}: the digit's value varies by "
+            f"{r['values'].std():.2f} with the company it is in"
+        ),
+        goal=Goal(
+            "a batch size at which batch norm ends with the lowest error of the three",
+            lambda values, r: (
+                len(r["epochs"]) > 1 and r["errors"][0][-1] < min(e[-1] for e in r["errors"][1:])
+            ),
+        ),
+        code={"numpy": _NUMPY_BATCHES, "torch": _TORCH_BATCHES},
+        answer=lambda r: r["values"].std(),
+    )

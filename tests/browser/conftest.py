@@ -186,7 +186,9 @@ class Lab:
             page.wait_for_function("seen => window.stopwatch.times.length > seen", arg=seen, timeout=20_000)
         times = page.evaluate("window.stopwatch.times")
         median, slowest = statistics.median(times), max(times)
-        report.append(f"{name or page.title()}: median {median:.0f} ms, slowest {slowest:.0f} ms of {presses}")
+        report.append(
+            f"{name or page.title()}: median {median:.0f} ms, slowest {slowest:.0f} ms of {presses}"
+        )
         return times
 
     def screenshot(self, page: Page, name: str) -> Path:
@@ -268,8 +270,8 @@ def chromium() -> str:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not found:
         pytest.fail(
-            "the browser tests need Chromium. Debian: apt-get install chromium. Elsewhere: install Chromium or "
-            "Chrome and set the environment variable CHROMIUM to the program's path.",
+            "the browser tests need Chromium. Debian: apt-get install chromium. Elsewhere: install "
+            "Chromium or Chrome and set the environment variable CHROMIUM to the program's path.",
             pytrace=False,
         )
     return found

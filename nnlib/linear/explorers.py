@@ -1,0 +1,248 @@
+"""What the learner turns first: a small network on points in the plane, retrained while a slider moves."""
+
+import numpy as np
+from contourpy import contour_generator
+from matplotlib.collections import LineCollection
+
+from nnlib import data, figures
+from nnlib.activations.in_numpy import sigmoid
+from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider
+from nnlib.layers import Linear, ReLU, Sequential, Tanh, fit, train
+from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
+
+COIN = np.log(2)  # the loss of answering one half to everything
+REACH, GRID = 1.35, 72  # the square that is drawn, and its points along each side
+LINE = np.linspace(-REACH, REACH, GRID)
+PLANE = figures.plane(-REACH, REACH, GRID).astype(np.float32)
+DARK = "#333333"
+
+
+def network(width, layers, activation, rng):
+    """2 inputs, `layers` hidden layers of `width` units, 1 output: above 0 it says class 1."""
+    sizes = [2] + [width] * layers
+    hidden = [part for i, o in zip(sizes, sizes[1:]) for part in (Linear(i, o, rng=rng), activation())]
+    return Sequential(*hidden, Linear(sizes[-1], 1, rng=rng))
+
+
+def halves(x, y):
+    """The points to train on and those held out, with targets as a column of 0.0 and 1.0."""
+    n, column = len(x) // 2, y[:, None].astype(float)
+    return (x[:n], column[:n]), (x[n:], column[n:])
+
+
+def snapshot(model, training, held_out, history, says=""):
+    """All that a picture shows: the outputs in the whole square, the points, the losses so far."""
+    x, y = held_out
+    wrong = (model(x) > 0)[:, 0] != (y[:, 0] == 1)
+    loss = np.array(history.loss)
+    good = loss <= 1.2 * COIN  # False for NaN
+    if not good[-1]:
+        says = f"diverged at step {history.step[np.argmin(good)]}: the loss is {loss[-1]:.2g} at the end"
+    return dict(
+        output=np.nan_to_num(model(PLANE)).reshape(GRID, GRID),
+        points=(training[0], training[1][:, 0]),
+        wrong=x[wrong],
+        accuracy=1 - wrong.mean(),
+        step=history.step,
+        loss=loss,
+        held_out=history.validation_loss,
+        says=says,
+    )
+
+
+def screen(fig, steps):
+    """On the left the square with what the network answers, on the right its losses."""
+    left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.12))
+    left.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    left.set(xlabel="input 1", ylabel="input 2", title="What it answers, everywhere")
+    right.set(xlim=(0, steps), ylim=(0, 1.1), xlabel="training steps", ylabel="loss (cross-entropy)")
+    right.set_title("How wrong it is, step by step")
+    right.axhline(COIN, color=figures.GRAY, lw=1, ls=":")
+    right.text(steps / 80, COIN + 0.012, "a coin flip", va="bottom", color=figures.GRAY, fontsize=9)
+    right.text(steps, 0.83, "of the held-out points right", ha="right", color=figures.GRAY, fontsize=9)
+    lines = {
+        "loss": right.plot([], [], color=figures.ROLES["train"], label="training points")[0],
+        "held_out": right.plot([], [], color=figures.ROLES["validation"], ls="--", label="held-out points")[
+            0
+        ],
+    }
+    right.legend(loc="upper left", handlelength=2.6)
+    style = dict(s=26, linewidths=0.6, edgecolors="white", zorder=3)
+    bold = dict(color=DARK, fontweight="bold")
+    return lines | {
+        "surface": figures.surface(left, np.zeros(GRID**2), -REACH, REACH),
+        "edge": left.add_collection(LineCollection([], colors=DARK, linewidths=1.5, zorder=2)),
+        "points": [
+            left.scatter([], [], color=color, marker=marker, **style)
+            for color, marker in ((figures.VERMILLION, "^"), (figures.BLUE, "o"))
+        ],
+        "wrong": left.scatter([], [], s=52, facecolors="none", edgecolors="black", linewidths=0.9, zorder=4),
+        "accuracy": right.text(steps, 0.9, "", ha="right", fontsize=30, **bold),
+        "says": right.text(steps, 0.765, "", ha="right", va="center", fontsize=9, **bold),
+    }
+
+
+def draw(artists, r):
+    artists["surface"].set_data(sigmoid.unchecked(r["output"]))
+    artists["edge"].set_segments(contour_generator(LINE, LINE, r["output"]).lines(0))
+    x, y = r["points"]
+    for label, artist in enumerate(artists["points"]):
+        artist.set_offsets(x[y == label])
+    artists["wrong"].set_offsets(r["wrong"])
+    artists["loss"].set_data(r["step"], r["loss"])
+    artists["held_out"].set_data(r["step"], r["held_out"])
+    artists["accuracy"].set_text(f"{int(100 * r['accuracy'])} %")
+    artists["says"].set_text(r["says"])
+
+
+# ------------------------------------------------------------------------------------------- playground
+
+STEPS, POINTS = 400, 200  # full-batch steps, and points to train on
+ACTIVATIONS = {"tanh": Tanh, "relu": ReLU}
+
+
+def playground():
+    """A network trained from scratch at every move: which learning rate separates the spirals?"""
+
+    def compute(lr, kind, width, layers, activation, noise, seed):
+        rng = np.random.default_rng(seed)
+        options = {"turns": 1.5} if kind == "spirals" else {}
+        training, held_out = halves(*getattr(data, kind)(2 * POINTS, noise, rng, **options))
+        model = network(width, layers, ACTIVATIONS[activation], rng)
+        loss = binary_cross_entropy_with_logits
+        how = dict(lr=lr, momentum=0.9, epochs=STEPS, every=10, loss=loss, validation=held_out)
+        return snapshot(model, training, held_out, fit(model, *training, **how))
+
+    return Explorer(
+        "A network, trained from scratch while you drag",
+        dict(
+            lr=LogSlider(1e-3, 10, 0.1, "learning rate"),
+            kind=Choice(("spirals", "moons", "circles", "xor", "blobs"), "spirals", "points"),
+            layers=IntSlider(0, 3, 2, "hidden layers"),
+            width=Choice((2, 4, 8, 16, 32), 16, "units in each"),
+            activation=Choice(tuple(ACTIVATIONS), "tanh", "activation"),
+            noise=Slider(0, 0.3, 0.03, "noise", step=0.01),
+            seed=Seed(),
+        ),
+        lambda fig: screen(fig, STEPS),
+        draw,
+        compute=compute,
+        size=(9, 4),
+        note=lambda values, r: (
+            f"{100 * r['accuracy']:.1f} % of {POINTS} held-out points right; a ring marks each wrong one"
+        ),
+        goal=Goal(
+            "98 % of the held-out points of the spirals",
+            lambda values, r: values["kind"] == "spirals" and r["accuracy"] >= 0.98,
+        ),
+        code={"numpy": _POINTS + _NUMPY, "torch": _POINTS + _TORCH},
+        answer=lambda r: r["accuracy"],
+    )
+
+
+_POINTS = """
+import numpy as np
+from nnlib import data
+
+rng = np.random.default_rng($seed)
+options = {"turns": 1.5} if $kind == "spirals" else {}
+x, y = getattr(data, $kind)(400, $noise, rng, **options)         # 200 to train on, 200 held out
+
+sizes = [2] + [$width] * $layers + [1]
+weights, biases = [], []
+for n_in, n_out in zip(sizes, sizes[1:]):
+    bound = 1 / np.sqrt(n_in)
+    weights.append(rng.uniform(-bound, bound, (n_out, n_in)))
+    biases.append(rng.uniform(-bound, bound, n_out))
+"""
+
+_NUMPY = """
+activation, slope = {                                            # the slope, from the output h
+    "tanh": (np.tanh, lambda h: 1 - h * h),
+    "relu": (lambda z: np.maximum(z, 0), lambda h: h > 0),
+}[$activation]
+
+
+def forward(x):
+    outputs = [x]                                                # of each layer, remembered for backward
+    for weight, bias in zip(weights[:-1], biases[:-1]):
+        outputs.append(activation(outputs[-1] @ weight.T + bias))
+    return outputs, (outputs[-1] @ weights[-1].T + biases[-1])[:, 0]
+
+
+velocity = [0.0] * len(weights), [0.0] * len(weights)
+for step in range(400):
+    outputs, z = forward(x[:200])
+    p = (1 + np.tanh(z / 2)) / 2                                 # the sigmoid, safe for any z
+    grad = (p - y[:200])[:, None] / 200                          # of the loss, for z
+    for i in reversed(range(len(weights))):
+        gradients = grad.T @ outputs[i], grad.sum(axis=0)
+        grad = grad @ weights[i] * slope(outputs[i])
+        for parameters, v, gradient in zip((weights, biases), velocity, gradients):
+            v[i] = 0.9 * v[i] + gradient
+            parameters[i] = parameters[i] - $lr * v[i]
+
+answer = ((forward(x[200:])[1] > 0) == y[200:]).mean()
+"""
+
+_TORCH = """
+import torch
+from torch import nn
+
+layers = []
+for weight, bias in zip(weights, biases):
+    linear = nn.Linear(*weight.T.shape).double()
+    linear.weight.data, linear.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)
+    layers += [linear, {"tanh": nn.Tanh, "relu": nn.ReLU}[$activation]()]
+model = nn.Sequential(*layers[:-1])                              # no activation after the last layer
+
+x, y = torch.from_numpy(x), torch.from_numpy(y).double()
+optimizer = torch.optim.SGD(model.parameters(), lr=$lr, momentum=0.9)
+for step in range(400):
+    optimizer.zero_grad()
+    z = model(x[:200])[:, 0]
+    nn.functional.binary_cross_entropy_with_logits(z, y[:200]).backward()
+    optimizer.step()
+
+answer = float(((model(x[200:])[:, 0] > 0) == y[200:]).double().mean())
+"""
+
+
+# ---------------------------------------------------------------------------------------- live training
+
+LIVE_STEPS, LIVE_POINTS = 6000, 500
+
+
+def live_training():
+    """Longer spirals, a larger network, small batches: a training to watch and to stop."""
+
+    def film(turns, lr, batch_size, width, seed):
+        rng = np.random.default_rng(seed)
+        training, held_out = halves(*data.spirals(2 * LIVE_POINTS, 0.02, rng, turns=turns))
+        model = network(width, 3, Tanh, rng)
+        how = dict(lr=lr, momentum=0.9, batch_size=batch_size, rng=rng, every=10, validation=held_out)
+        how |= dict(epochs=LIVE_STEPS * batch_size // LIVE_POINTS, loss=binary_cross_entropy_with_logits)
+        for history in train(model, *training, **how):
+            step = history.step[-1]
+            says = f"step {step:,}: learning rate {lr:.3g}, {batch_size} points each"
+            yield step / LIVE_STEPS, snapshot(model, training, held_out, history, says)
+
+    return Explorer(
+        "A network while it trains",
+        dict(
+            turns=Slider(0.5, 2.5, 2.0, "turns of the spirals", step=0.1),
+            lr=LogSlider(1e-3, 1, 0.03, "learning rate"),
+            batch_size=Choice((10, 25, 50, 125, 500), 25, "points per step"),
+            width=Choice((8, 16, 32, 64), 32, "units in each of 3 layers"),
+            seed=Seed(),
+        ),
+        lambda fig: screen(fig, LIVE_STEPS),
+        draw,
+        train=film,
+        size=(9, 4),
+        note=lambda values, r: (
+            f"step {r['step'][-1]:,} of {LIVE_STEPS:,}: "
+            f"{100 * r['accuracy']:.1f} % of {LIVE_POINTS} held-out points right"
+        ),
+        goal=Goal("99 % of the held-out points", lambda values, r: r["accuracy"] >= 0.99),
+    )
