@@ -90,6 +90,7 @@ class Layer:
 
     def allocate(self, x: Array) -> None:
         self.y, self.grad_x = np.empty_like(x), np.empty_like(x)
+        self.one = np.ones((), x.dtype)  # an array without axes is quicker to compute with than a number
 
     def copy(self) -> Layer:
         """The same function with parameters and buffers of its own."""
@@ -198,7 +199,7 @@ class Tanh(Layer):
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
         g = np.multiply(self.y, self.y, out=self.grad_x)
-        np.subtract(1, g, out=g)
+        np.subtract(self.one, g, out=g)
         return np.multiply(grad_output, g, out=g)
 
 
@@ -218,7 +219,7 @@ class Sigmoid(Layer):
         return np.add(y, 0.5, out=y)
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
-        g = np.subtract(1, self.y, out=self.grad_x)
+        g = np.subtract(self.one, self.y, out=self.grad_x)
         np.multiply(g, self.y, out=g)
         return np.multiply(grad_output, g, out=g)
 
@@ -409,6 +410,11 @@ def _class_gradient(grad_output: float, x: Array, target: Array) -> Array:
     return p
 
 
+def _number(value: Any) -> Any:
+    """A Python number for one of NumPy's, whose float64 would turn float32 arrays into float64."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, Any]]:
     """A loss, its gradient as a function of (grad_output, x, target), and the options a partial holds."""
     f, options = (loss.func, loss.keywords) if isinstance(loss, functools.partial) else (loss, {})
@@ -560,6 +566,7 @@ class _Run:
         self.per_epoch = math.ceil(len(self.x) / self.batch_size) if self.batch_size else 1
         self.total = self.epochs * self.per_epoch
         self.every = self.every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
+        self.settings = {name: _number(value) for name, value in self.settings.items()}
         self.counts = "t" in inspect.signature(self.optimizer).parameters
         for lr in self.rates(0):  # the optimizer checks its arguments in a step that is thrown away
             self.optimizer(self.model.params, self.model.grads, **self.told(0, lr))
@@ -574,12 +581,15 @@ class _Run:
             self.loss(one.eval().forward(x), y)
         return x, y
 
-    def rates(self, step: int) -> list[float]:
-        return [lr(step) if callable(lr) else lr for lr in self.lrs]
+    def rates(self, step: int) -> list[Any]:
+        return [_number(lr(step) if callable(lr) else lr) for lr in self.lrs]
 
-    def told(self, step: int, lr: Any) -> dict[str, Any]:
+    def told(self, step: int, lr: Any = None) -> dict[str, Any]:
         """What the optimizer is told besides parameters, gradients and its state."""
-        return {"lr": lr, **({"t": step + 1} if self.counts else {}), **self.settings}
+        if lr is None:
+            rates = self.rates(step)
+            lr = np.array(rates, self.model.dtype)[:, None] if self.many else rates[0]
+        return {"lr": lr, **self.settings, **({"t": step + 1} if self.counts else {})}
 
     def batches(self) -> Iterator[tuple[Array, Array]]:
         """Inputs and targets, step after step; the targets of a stack are those of its models in one row."""
@@ -604,7 +614,8 @@ class _Run:
         alive = np.ones(params.shape[:-1], bool)
         moving: Any = True  # which parameters an update may change: all, until a model of a stack diverges
         state: list[Any] = []
-        batches = self.batches()
+        optimizer, batches = bare(self.optimizer), self.batches()
+        constant = None if self.counts or any(map(callable, self.lrs)) else self.told(0)
         self.record(histories, 0)
         yield result
         for start in range(0, self.total, self.every):
@@ -629,9 +640,7 @@ class _Run:
                         moving = alive[..., None]
                         if not alive.any():
                             break
-                    rates = self.rates(step)
-                    lr = np.array(rates, params.dtype)[:, None] if self.many else rates[0]
-                    new, *state = bare(self.optimizer)(params, grads, *state, **self.told(step, lr))
+                    new, *state = optimizer(params, grads, *state, **(constant or self.told(step)))
                     np.copyto(params, new, where=moving)
             model.eval()
             self.record(histories, end)

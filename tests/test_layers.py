@@ -298,6 +298,15 @@ def test_full_batches_get_a_hundred_entries():
     assert len(fit(mlp(), *data(), lr=0.1, epochs=30).loss) == 31
 
 
+def test_numbers_of_numpy_leave_the_model_in_float32():
+    model, other = mlp(dtype="float32"), mlp(dtype="float32")
+    fit(model, *data(), lr=0.1, momentum=0.9, epochs=9)
+    fit(other, *data(), lr=np.float64(0.1), momentum=np.float64(0.9), epochs=9)
+    np.testing.assert_array_equal(model.params, other.params)
+    fit_many([other], *data(), lr=np.geomspace(0.1, 1, 1), epochs=9)
+    assert other.params.dtype == other(data()[0]).dtype == np.float32
+
+
 def test_lr_may_be_a_function_of_the_step():
     seen = []
     model, other = mlp(), mlp()
@@ -376,7 +385,7 @@ def test_options_of_a_loss_come_with_a_partial():
     histories = [fit(m, x, y, lr=0.5, epochs=200, loss=f) for m, f in zip(models, (cross_entropy, smooth))]
     assert histories[1].loss[-1] > histories[0].loss[-1]
     assert np.abs(models[1](x)).max() < np.abs(models[0](x)).max()
-    many = fit_many([mlp(), mlp()], x, y, lr=0.5, epochs=200, loss=smooth)
+    many = fit_many([mlp(), mlp()], x, y, lr=np.float32([0.5, 0.5]), epochs=200, loss=smooth)
     assert max_difference(many[0].loss, histories[1].loss) < 1e-10
 
 

@@ -41,8 +41,8 @@ def no_sum(x, weight, bias=None):
 
 
 @linear.mistake(
-    "You reshaped the weights to make them fit. That deals their numbers out in another order; weight.T turns "
-    "rows into columns."
+    "You reshaped the weights to make them fit. That deals their numbers out in another order; weight.T "
+    "turns rows into columns."
 )
 def reshaped(x, weight, bias=None):
     y = x @ weight.reshape(weight.shape[::-1])
@@ -66,8 +66,8 @@ linear_backward = Exercise(
     hints=[
         "Start with one number: y[n, o] = sum over d of x[n, d] * weight[o, d] + bias[o]. What is its "
         "derivative for x[n, d], for weight[o, d], for bias[o]?",
-        "Each gradient has the shape of its argument: (N, D) comes from grad_output (N, O) and weight (O, D), "
-        "(O, D) from grad_output (N, O) and x (N, D). Only one product fits each time.",
+        "Each gradient has the shape of its argument: (N, D) comes from grad_output (N, O) and weight "
+        "(O, D), and (O, D) from grad_output (N, O) and x (N, D). Only one product fits each time.",
         "grad_output @ weight, then grad_output.T @ x, then the sum over rows. With more leading axes, "
         "reshape(-1, …) first makes rows of them; without a bias return only the first two.",
     ],

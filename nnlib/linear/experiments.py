@@ -10,7 +10,7 @@ from nnlib.layers import Linear, Sequential, Tanh, fit
 @experiment(
     id="H01",
     kind="headline",
-    claim="The same training run twice, by hand in NumPy and with autograd in PyTorch, gives the same network.",
+    claim="The same training run twice, by hand in NumPy and in PyTorch, gives the same network.",
     source="House result: what the two columns of every notebook rest on",
     settings="digits, 64-32-10 tanh, float64, cross-entropy, batch 64, SGD 0.1 momentum 0.9, 10 epochs, same "
     "start, same order",

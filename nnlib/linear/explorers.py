@@ -30,14 +30,13 @@ def halves(x, y):
     return (x[:n], column[:n]), (x[n:], column[n:])
 
 
-def snapshot(model, training, held_out, history, says=""):
+def snapshot(model, training, held_out, history, caption=""):
     """All that a picture shows: the outputs in the whole square, the points, the losses so far."""
     x, y = held_out
     wrong = (model(x) > 0)[:, 0] != (y[:, 0] == 1)
     loss = np.array(history.loss)
     good = loss <= 1.2 * COIN  # False for NaN
-    if not good[-1]:
-        says = f"diverged at step {history.step[np.argmin(good)]}: the loss is {loss[-1]:.2g} at the end"
+    diverged = f"diverged at step {history.step[np.argmin(good)]}\nand ends with a loss of {loss[-1]:.2g}"
     return dict(
         output=np.nan_to_num(model(PLANE)).reshape(GRID, GRID),
         points=(training[0], training[1][:, 0]),
@@ -46,7 +45,8 @@ def snapshot(model, training, held_out, history, says=""):
         step=history.step,
         loss=loss,
         held_out=history.validation_loss,
-        says=says,
+        caption=caption,
+        diverged="" if good[-1] else diverged,
     )
 
 
@@ -78,7 +78,17 @@ def screen(fig, steps):
         ],
         "wrong": left.scatter([], [], s=52, facecolors="none", edgecolors="black", linewidths=0.9, zorder=4),
         "accuracy": right.text(steps, 0.9, "", ha="right", fontsize=30, **bold),
-        "says": right.text(steps, 0.765, "", ha="right", va="center", fontsize=9, **bold),
+        "caption": right.text(steps, 0.765, "", ha="right", va="center", fontsize=9, **bold),
+        "diverged": right.text(
+            steps / 2,
+            0.36,
+            "",
+            ha="center",
+            va="center",
+            fontsize=13,
+            color=figures.VERMILLION,
+            fontweight="bold",
+        ),
     }
 
 
@@ -92,7 +102,8 @@ def draw(artists, r):
     artists["loss"].set_data(r["step"], r["loss"])
     artists["held_out"].set_data(r["step"], r["held_out"])
     artists["accuracy"].set_text(f"{int(100 * r['accuracy'])} %")
-    artists["says"].set_text(r["says"])
+    artists["caption"].set_text(r["caption"])
+    artists["diverged"].set_text(r["diverged"])
 
 
 # ------------------------------------------------------------------------------------------- playground
@@ -210,7 +221,7 @@ answer = float(((model(x[200:])[:, 0] > 0) == y[200:]).double().mean())
 
 # ---------------------------------------------------------------------------------------- live training
 
-LIVE_STEPS, LIVE_POINTS = 6000, 500
+LIVE_STEPS, LIVE_POINTS = 8000, 500
 
 
 def live_training():
@@ -224,8 +235,8 @@ def live_training():
         how |= dict(epochs=LIVE_STEPS * batch_size // LIVE_POINTS, loss=binary_cross_entropy_with_logits)
         for history in train(model, *training, **how):
             step = history.step[-1]
-            says = f"step {step:,}: learning rate {lr:.3g}, {batch_size} points each"
-            yield step / LIVE_STEPS, snapshot(model, training, held_out, history, says)
+            caption = f"step {step:,}: learning rate {lr:.3g}, {batch_size} points each"
+            yield step / LIVE_STEPS, snapshot(model, training, held_out, history, caption)
 
     return Explorer(
         "A network while it trains",
