@@ -32,7 +32,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def medians(candidates: dict[str, Callable], rounds: int = 9, seconds: float = 0.004) -> dict[str, float]:
-    """The median time of each candidate in ms. Short ones are repeated until a measurement takes `seconds`."""
+    """The median time of each candidate in ms. Short ones are repeated for about `seconds`."""
     repeats = {}
     for name, run in candidates.items():
         run()
@@ -111,10 +111,8 @@ def function_row(path: str) -> list[str]:
 
     arrays = core.positional(f, enlarged(path).cast("float32"))
     tensors = [torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v for v in arrays]
-    with torch.no_grad():
-        forward = medians(
-            {"numpy": lambda: f.unchecked(*arrays), **{k: partial(v, *tensors) for k, v in versions.items()}}
-        )
+    candidates = {"numpy": partial(f.unchecked, *arrays)}
+    forward = medians(candidates | {k: partial(v, *tensors) for k, v in versions.items()})
     both: dict[str, float] = {}
     if backward:
         constants = getattr(module, "constants", {}).get(name, ())
@@ -123,9 +121,10 @@ def function_row(path: str) -> list[str]:
                 tensor.requires_grad_()
         grads = core.grad_outputs(f.unchecked(*arrays))
         sent = tuple(torch.as_tensor(np.asarray(g)) for g in core.as_tuple(grads))
-        candidates = {k: partial(with_autograd, v, tensors, sent) for k, v in versions.items()}
-        candidates["numpy"] = lambda: (f.unchecked(*arrays), backward.unchecked(grads, *arrays))
-        both = medians(candidates)
+        candidates = {"numpy": lambda: (f.unchecked(*arrays), backward.unchecked(grads, *arrays))}
+        both = medians(
+            candidates | {k: partial(with_autograd, v, tensors, sent) for k, v in versions.items()}
+        )
     largest = max((v.shape for v in arrays if isinstance(v, np.ndarray)), key=np.prod)
     ratios = [
         f"{times['numpy'] / times[label]:.2f}" if label in times else "–"
@@ -315,74 +314,79 @@ def explorer_entries() -> list[tuple[str, Callable]]:
 
 # ---------------------------------------------------------------------------------------------- report
 
+REPORT = """# Measured
+
+One thread; Python {python}, NumPy {numpy}, torch {torch}. Times depend on the machine and on what
+else it does; only ratios travel. `make bench` writes this file anew.
+
+## Functions
+
+The time of the NumPy reference divided by that of the twin and of PyTorch's own operation, in
+float32: below 1 NumPy is faster. The references are written to be read.
+
+{functions}
+
+## Training
+
+2-16-16-1 on 300 points in {steps} full-batch steps, and 64-32-10 on the digits. Goals: `fit` at
+most 2 times the unrolled form and at least 8 times faster than eager PyTorch; the digits under 40
+ms.
+
+{training}
+
+## Live training
+
+One turn of `train` with the same network: some steps, then an entry of the history.
+
+{live}
+
+## Many models
+
+2-16-16-1, {steps} full-batch steps, 12 learning rates. Goals: at most 0.7 times as long as `fit` of
+each at 300 points, 0.35 at 64.
+
+{many}
+
+## Explorers
+
+From a control's value to the picture, in the kernel, every control over its whole range. Goal, with
+the way into the page: 100 ms in the median, 200 ms at the 95th percentile.
+
+{explorers}
+"""
+
 
 def main() -> None:
     torch.set_num_threads(1)
-    setting = (
-        f"One thread; Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}. "
-        "Times depend on the machine and on what else it does; only ratios travel. `make bench` writes this "
-        "file anew."
+    np.seterr(all="ignore")
+    ways = ["fit, ms", "unrolled NumPy, ms", "PyTorch, ms", "fit ÷ unrolled", "PyTorch ÷ fit"]
+    sizes = [(f"{m}, {n}", m, n) for n in (64, 300) for m in (12, 96)]
+    report = REPORT.format(
+        python=platform.python_version(),
+        numpy=np.__version__,
+        torch=torch.__version__,
+        steps=STEPS,
+        functions=table(
+            ["function", "size", "forward, ms", "÷ twin", "÷ library", "both ways ÷ twin", "÷ library"],
+            attempts(functions(), function_row, 6),
+        ),
+        training=table(
+            ["", *ways],
+            chain(
+                attempts([(name, name) for name in OPTIMIZERS], training_row, 5),
+                attempts([("digits, SGD, batch 64, 10 epochs",)], digits_row, 5),
+            ),
+        ),
+        live=table(["steps in a turn", "ms"], attempts([("1", 1), ("10", 10), ("100", 100)], live_row, 1)),
+        many=table(
+            ["models, points", "fit of each, ms", "fit_many, ms", "ratio"], attempts(sizes, many_row, 3)
+        ),
+        explorers=table(
+            ["explorer", "updates", "median, ms", "95 %, ms", "longest, ms"],
+            attempts(explorer_entries(), explorer_row, 4),
+        ),
     )
-    sections = [
-        ("Measured", setting, ""),
-        (
-            "Functions",
-            "Time of the NumPy reference divided by that of the twin and of PyTorch's own operation, in "
-            "float32: below 1, NumPy is faster. The references are written to be read.",
-            table(
-                [
-                    "function",
-                    "size",
-                    "forward, ms",
-                    "÷ twin",
-                    "÷ library",
-                    "with backward ÷ twin",
-                    "÷ library",
-                ],
-                attempts(functions(), function_row, 6),
-            ),
-        ),
-        (
-            "Training",
-            f"2-16-16-1 on 300 points, {STEPS} full-batch steps, and 64-32-10 on the digits. Goals: fit at most "
-            "2 times the unrolled form and at least 8 times faster than eager PyTorch; the digits under 40 ms.",
-            table(
-                ["", "fit, ms", "unrolled NumPy, ms", "PyTorch, ms", "fit ÷ unrolled", "PyTorch ÷ fit"],
-                chain(
-                    attempts([(name, name) for name in OPTIMIZERS], training_row, 5),
-                    attempts([("digits, SGD, batch 64, 10 epochs",)], digits_row, 5),
-                ),
-            ),
-        ),
-        (
-            "Live training",
-            "One turn of `train` with the same network: some steps, then an entry of the history.",
-            table(["steps in a turn", "ms"], attempts([("1", 1), ("10", 10), ("100", 100)], live_row, 1)),
-        ),
-        (
-            "Many models",
-            f"2-16-16-1, {STEPS} full-batch steps, 12 learning rates. Goals: at most 0.7 times as long as fit of "
-            "each at 300 points, 0.35 at 64.",
-            table(
-                ["models, points", "fit of each, ms", "fit_many, ms", "ratio"],
-                attempts([(f"{m}, {n}", m, n) for n in (64, 300) for m in (12, 96)], many_row, 3),
-            ),
-        ),
-        (
-            "Explorers",
-            "From a control's value to the picture, in the kernel. Goal, with the way into the page: 100 ms in "
-            "the median, 200 ms at the 95th percentile.",
-            table(
-                ["explorer", "updates", "median, ms", "95 %, ms", "longest, ms"],
-                attempts(explorer_entries(), explorer_row, 4),
-            ),
-        ),
-    ]
-    parts = [
-        f"{'#' * (1 + bool(i))} {title}\n\n{text}\n\n{rows}" for i, (title, text, rows) in enumerate(sections)
-    ]
-    text = "\n\n".join(part.strip() for part in parts)
-    RESULTS.write_text(text + "\n", encoding="utf-8")
+    RESULTS.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -293,9 +293,7 @@ class Sequential:
         own = [p for layer in layers for p in layer.params.values()]
         dtypes = {str(p.dtype) for p in own}
         if len(dtypes) > 1:
-            raise TypeError(
-                f"Sequential: the layers differ in dtype ({', '.join(sorted(dtypes))}); expected one"
-            )
+            raise TypeError(f"Sequential: the layers have dtypes {', '.join(sorted(dtypes))}; expected one")
         self.dtype = own[0].dtype if own else np.dtype(np.float32)
         self.lay_out(np.concatenate([p.ravel() for p in own]) if own else np.empty(0, self.dtype))
 
@@ -370,16 +368,14 @@ class Stack(Sequential):
         for layer in first.layers:
             if not layer.stackable:
                 raise ValueError(
-                    f"fit_many: a {type(layer).__name__} cannot be stacked; call fit for each model"
+                    f"fit_many: {type(layer).__name__} cannot be stacked; use fit for each model"
                 )
         kinds = {
             str([(type(a), [(p.shape, p.dtype) for p in a.params.values()]) for a in m.layers])
             for m in models
         }
         if len(kinds) > 1:
-            raise ValueError(
-                f"fit_many: the models are of {len(kinds)} kinds; expected one architecture and dtype"
-            )
+            raise ValueError(f"fit_many: models of {len(kinds)} kinds; expected one architecture and dtype")
         self.layers, self.dtype = [layer.copy() for layer in first.layers], first.dtype
         self.lay_out(np.stack([m.params for m in models]))
 
@@ -420,13 +416,8 @@ def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, 
     f, options = (loss.func, loss.keywords) if isinstance(loss, functools.partial) else (loss, {})
     if f is binary_cross_entropy_with_logits and not options:
         return f, _binary_gradient, options
-    if (
-        f is cross_entropy
-        and not options
-        and target.dtype.kind in "iu"
-        and target.ndim == 1
-        and target.min() >= 0
-    ):
+    classes = target.dtype.kind in "iu" and target.ndim == 1 and target.min() >= 0  # none to be ignored
+    if f is cross_entropy and classes and not options:
         return f, _class_gradient, options
     backward = getattr(sys.modules[f.__module__], f"{f.__name__}_backward", None)
     if backward is None:
@@ -503,19 +494,21 @@ def fit(model: Sequential, x: Array, y: Array, **arguments: Any) -> History:
 fit.__signature__ = inspect.signature(train).replace(return_annotation="History")  # type: ignore
 
 
-def fit_many(models: Sequence[Sequential], x: Array, y: Array, **arguments: Any) -> list[History]:
+def fit_many(
+    models: Sequence[Sequential], x: Array, y: Array, *, lr: Any, rng: Any = None, **arguments: Any
+) -> list[History]:
     """Train models of one architecture together: what `fit` does to each, several times faster.
 
     The arguments are those of `train`, with one lr for all or a list, and a list of rngs where there are
     batches. Layers may be Linear, ReLU, Tanh and Sigmoid; the loss must be a mean in which rows count alike.
     """
-    lr, rng = arguments.pop("lr", None), arguments.pop("rng", None)
+    if isinstance(rng, np.random.Generator):
+        raise TypeError("fit_many: rng is one Generator; expected a list with a Generator for each model")
     rates = list(lr) if np.ndim(lr) else [lr] * len(models)
-    rngs = [None] * len(models) if rng is None else rng
-    if not len(models) == len(rates) == len(rngs):
-        raise ValueError(
-            f"fit_many: {len(models)} models, {len(rates)} lr and {len(rngs)} rng; expected one each"
-        )
+    rngs = [None] * len(models) if rng is None else list(rng)
+    if not len(models) == len(rates) == len(rngs) > 0:
+        came = f"{len(models)} models, {len(rates)} lr and {len(rngs)} rng"
+        raise ValueError(f"fit_many: {came}; expected one each")
     rows = arguments.get("batch_size") or len(x)
     widest = max((p.shape[0] for layer in models[0].layers for p in layer.params.values()), default=1)
     together = max(1, 2**17 // (rows * widest))  # larger arrays would not stay in the processor's cache
@@ -560,9 +553,7 @@ class _Run:
         self.held_out = None if self.validation is None else self.prepare(*self.validation)
         self.f, self.gradient, self.options = _loss(self.loss, self.y)
         if self.many and set(self.options) - {"label_smoothing", "pos_weight"}:
-            raise ValueError(
-                f"fit_many: the loss has the options {self.options}; expected rows that count alike"
-            )
+            raise ValueError(f"fit_many: the loss has options {self.options}; expected rows that count alike")
         self.per_epoch = math.ceil(len(self.x) / self.batch_size) if self.batch_size else 1
         self.total = self.epochs * self.per_epoch
         self.every = self.every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
@@ -621,18 +612,14 @@ class _Run:
         for start in range(0, self.total, self.every):
             end = min(start + self.every, self.total)
             model.train()
-            with np.errstate(
-                all="ignore"
-            ):  # closed before each yield, or it would hold for the caller as well
+            with np.errstate(all="ignore"):  # closed before the yield, or it would hold for the caller too
                 for step in range(start, end):
                     x, y = next(batches)
                     outputs = model.forward(x)
                     # The mean over all rows of a stack weighs each of its models 1 / M: M times that.
                     grad = self.gradient(float(len(histories)), self.flat(outputs), y)
                     model.backward(grad.reshape(outputs.shape), want_input=False)
-                    if (
-                        not np.vdot(grads, grads) < np.inf
-                    ):  # far quicker than to ask each number if it is finite
+                    if not np.vdot(grads, grads) < np.inf:  # quicker than to ask of each number at every step
                         finite = np.isfinite(grads).all(axis=-1)
                         for i in np.flatnonzero(alive & ~finite):
                             histories[i].diverged_at = step

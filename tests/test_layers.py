@@ -432,13 +432,15 @@ def test_bad_arguments_are_named_before_training_starts(change, error, message):
 
 def test_layers_and_models_that_do_not_fit_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(TypeError, match="float32, float64"):
+    with pytest.raises(TypeError, match="dtypes float32, float64; expected one"):
         Sequential(Linear(2, 2, rng=rng), Linear(2, 2, rng=rng, dtype="float64"))
     with pytest.raises(ValueError, match="2 kinds"):
         fit_many([mlp(), mlp(activation=ReLU)], X, Y, lr=0.1, epochs=1)
     with pytest.raises(ValueError, match="BatchNorm1d cannot be stacked"):
         fit_many([Sequential(Linear(2, 3, rng=rng), BatchNorm1d(3))], X, Y, lr=0.1, epochs=1)
-    with pytest.raises(ValueError, match="3 lr"):
+    with pytest.raises(TypeError, match="rng is one Generator; expected a list"):
+        fit_many([mlp(), mlp()], X, Y, lr=0.1, epochs=1, batch_size=8, rng=rng)
+    with pytest.raises(ValueError, match="2 models, 3 lr and 2 rng; expected one each"):
         fit_many([mlp(), mlp()], X, Y, lr=[0.1, 0.2, 0.3], epochs=1)
     weighted = functools.partial(cross_entropy, weight=np.ones(3))
     with pytest.raises(ValueError, match="rows that count alike"):

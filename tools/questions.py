@@ -53,8 +53,8 @@ def page() -> str:
             sections.append(f"## {title}\n\n" + "\n".join(lines))
     count = f"{answered} of {len(questions)} questions that people ask about neural networks"
     head = (
-        f"# Questions\n\n{count}, each answered in a notebook beside a cell that shows it. Re-wordings lead to "
-        "the answer of their first wording.\n"
+        f"# Questions\n\n{count}, each answered in a notebook beside a cell that shows it. Re-wordings "
+        "lead to the answer of their first wording.\n"
     )
     return "\n".join([head, *("\n" + s if i else s for i, s in enumerate(sections))]) + "\n"
 

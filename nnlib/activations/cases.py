@@ -30,12 +30,13 @@ def cases(rng):
 
 
 def competing(rng):
+    extreme = [[-1000.0, 0.0, 1000.0], [999.0, 1000.0, 1000.0], [-1000.0, -1000.0, -999.0]]
     inputs = {
         "rows": (rng.normal(0, 2, size=(4, 5)), 1),
         "columns": (rng.normal(0, 2, size=(4, 5)), 0),
         "channels": (rng.normal(0, 2, size=(2, 3, 4, 4)), 1),
         "last axis": (rng.normal(0, 2, size=(2, 3, 4)), -1),
-        "extreme": (np.array([[-1000.0, 0.0, 1000.0], [999.0, 1000.0, 1000.0], [-1000.0, -1000.0, -999.0]]), 1),
+        "extreme": (np.array(extreme), 1),
         "one number": (np.array([[0.3], [-2.0]]), 1),
     }
     for note, (x, dim) in inputs.items():

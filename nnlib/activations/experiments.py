@@ -1,6 +1,6 @@
 """Headlines and myths of notebook 02, each a function of a seed that fits on a screen and can be copied."""
 
-from math import inf, sqrt
+from math import sqrt
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def leaky_constant(seed):
     kind="myth",
     claim="tanh(z) = e^z − e^(−z) / e^z + e^(−z).",
     verdict="wrong",
-    truth="Numerator and denominator are both sums, so both need parentheses: (e^z − e^(−z)) / (e^z + e^(−z)).",
+    truth="Numerator and denominator are sums and need parentheses: (e^z − e^(−z)) / (e^z + e^(−z)).",
     settings="z = 1, typed as written",
     seeds=1,
     bands={
@@ -121,10 +121,10 @@ def tanh_without_parentheses(seed):
     kind="myth",
     claim="Sigmoid and tanh are both for the layers in front of the output.",
     verdict="wrong",
-    truth="A sigmoid is the usual output where the answer is yes or no, for one label or for many. The output of "
-    "a tanh is no probability. Both serve as gates.",
-    settings="digits, below 5 or not, 64-64-1 ReLU with a sigmoid output, binary cross-entropy, Adam 2e-3, batch "
-    "64, 20 epochs; then tanh(−1) as a probability",
+    truth="A sigmoid is the usual output where the answer is yes or no, for one label or for many. The "
+    "output of a tanh is no probability. Both serve as gates.",
+    settings="digits, below 5 or not, 64-64-1 ReLU with a sigmoid output, binary cross-entropy, Adam 2e-3, "
+    "batch 64, 20 epochs; then tanh(−1) as a probability",
     seeds=3,
     bands={
         "sigmoid output: test accuracy": Band(90, 100, unit="%"),
@@ -158,10 +158,10 @@ def sigmoid_as_output(seed):
     kind="myth",
     claim="Without activation functions a network is a simple linear regression.",
     verdict="misleading",
-    truth="It is one affine map. Whether that is a regression or a classifier is decided by the loss, and as a "
-    "classifier of digits it is a good one.",
-    settings="5-7-6-2 without activations against the product of its layers, float64; digits, 64-64-64-10 without "
-    "activations, cross-entropy, SGD 0.1, momentum 0.9, batch 64, 200 steps",
+    truth="It is one affine map. Whether that is a regression or a classifier is decided by the loss, and as "
+    "a classifier of digits it is a good one.",
+    settings="5-7-6-2 without activations against the product of its layers, float64; digits, 64-64-64-10 "
+    "without activations, cross-entropy, SGD 0.1, momentum 0.9, batch 64, 200 steps",
     seeds=10,
     bands={
         "layers − their product": Band(0, 1e-12),

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlib.core import checked
 
-# No derivative there; ours is torch's: the smaller of the slopes on both sides, for elu the one from the left.
+# No derivative there. We take torch's: the slope on the left, and for hardtanh the 0 from beyond the ends.
 kinks = {"relu": (0.0,), "leaky_relu": (0.0,), "elu": (0.0,), "hardtanh": (-1.0, 1.0)}
 
 # --------------------------------------------------------------------------------------------- S-shaped
@@ -179,8 +179,8 @@ def elu(x, alpha=1.0):
 
         y = x where x > 0, alpha * (exp(x) - 1) elsewhere
 
-    exp(x) would overflow on the side where it is not wanted, so it gets min(x, 0). expm1 keeps the digits that
-    exp(x) - 1 loses near 0.
+    exp(x) would overflow on the side where it is not wanted, so it gets min(x, 0). expm1 keeps the digits
+    that exp(x) - 1 loses near 0.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ linear_scaling = Exercise(
         "whole arrays.",
         "`lr + (k - 1) * lr * done`: the start, plus the part of the difference k * lr - lr that is done.",
     ],
-    next="measuring the curvature that decides which rates are stable: exercise 3.",
+    next="the curvature that decides which rates are stable: exercise 3.",
 )
 
 
@@ -132,67 +132,6 @@ def divided(t, lr, k, warmup_steps):
 )
 def one_step_ahead(t, lr, k, warmup_steps):
     return in_numpy.linear_scaling.unchecked(t + 1, lr, k, warmup_steps)
-
-
-# -------------------------------------------------------------------------------------- power iteration
-
-power_iteration = Exercise(
-    solution=in_numpy.power_iteration,
-    hints=[
-        "Each round has two lines: multiply v by the matrix, then divide it by its length `np.sqrt(v @ v)`.",
-        "After the last round v has length 1 and is nearly the eigenvector: hessian @ v is eigenvalue * v.",
-        "So `v @ (hessian @ v)` is eigenvalue * (v @ v) = eigenvalue, with its sign.",
-    ],
-    next="products with a Hessian that is too large to write down: exercise 4.",
-)
-
-
-@power_iteration.mistake(
-    "You returned the length of hessian @ v. A length has no sign, and on the way down from a saddle the "
-    "curvature of largest size may be negative: return v . (hessian @ v)."
-)
-def length_without_sign(hessian, v, steps):
-    for _ in range(steps):
-        v = hessian @ v
-        v = v / np.sqrt(v @ v)
-    return np.sqrt((hessian @ v) @ (hessian @ v))
-
-
-@power_iteration.mistake(
-    "v was never scaled to length 1, so it grew by the eigenvalue in every round and your result with it. "
-    "Divide v by its length."
-)
-def never_scaled(hessian, v, steps):
-    for _ in range(steps):
-        v = hessian @ v
-    return v @ (hessian @ v)
-
-
-@power_iteration.mistake("You scaled by v . v, the square of the length. The length is its root.")
-def scaled_by_the_square(hessian, v, steps):
-    for _ in range(steps):
-        v = hessian @ v
-        v = v / (v @ v)
-    return v @ (hessian @ v)
-
-
-@power_iteration.mistake(
-    "You did one round, whatever `steps` says. One product turns v only a part of the way: put both lines in "
-    "the loop."
-)
-def one_round(hessian, v, steps):
-    return in_numpy.power_iteration.unchecked(hessian, v, 1)
-
-
-@power_iteration.mistake(
-    "You found the eigenvalue of smallest size: solving with the matrix is multiplying by its inverse, whose "
-    "largest eigenvalue is 1 over that one."
-)
-def smallest(hessian, v, steps):
-    for _ in range(steps):
-        v = np.linalg.solve(hessian, v)
-        v = v / np.sqrt(v @ v)
-    return v @ (hessian @ v)
 
 
 # ------------------------------------------------------------------------------- Hessian-vector product
