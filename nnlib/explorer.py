@@ -24,6 +24,7 @@ import asyncio
 import html
 import inspect
 import io
+import math
 import string
 import threading
 import time
@@ -94,6 +95,13 @@ class LogSlider(Slider):
         low, high = np.log10(self.low), np.log10(self.high)
         step = self.step or (high - low) / 80
         return w.FloatLogSlider(self.value, min=low, max=high, step=step, readout_format=self.format)
+
+    def accept(self, value: Any) -> Any:
+        """A widget computes its ends as powers: those a rounding outside of the range are the range's own."""
+        for end in (self.low, self.high):
+            if isinstance(value, float) and math.isclose(value, end, rel_tol=1e-12):
+                value = end
+        return super().accept(value)
 
     def sweep(self) -> list[Any]:
         return [float(v) for v in np.geomspace(self.low, self.high, 7)]
@@ -207,18 +215,23 @@ class Canvas:
         self.moving = sorted(_flatten(self.artists), key=lambda a: a.get_zorder())
         for artist in self.moving:
             artist.set_animated(True)
-        self._still: Any = None
-        self._key: Any = None
+        self.canvas.draw()
+        self.figure.set_layout_engine("none")  # the layout is found once, from what setup drew: nothing jumps
+        self._keep()
+
+    def _keep(self) -> None:
+        self._still, self._key = self.canvas.copy_from_bbox(self.figure.bbox), self._looks()
+
+    def _looks(self) -> list[Any]:
+        return [
+            (ax.get_xlim(), ax.get_ylim(), ax.get_title("left"), ax.get_title()) for ax in self.figure.axes
+        ]
 
     def paint(self) -> Image.Image:
         """The picture as it is now; the still part is redrawn only when limits or titles have changed."""
-        key = [
-            (ax.get_xlim(), ax.get_ylim(), ax.get_title("left"), ax.get_title()) for ax in self.figure.axes
-        ]
-        if key != self._key:
+        if self._looks() != self._key:
             self.canvas.draw()
-            self.figure.set_layout_engine("none")  # the layout is found once, then nothing jumps
-            self._still, self._key = self.canvas.copy_from_bbox(self.figure.bbox), key
+            self._keep()
         else:
             self.canvas.restore_region(self._still)
         for artist in self.moving:
@@ -358,12 +371,15 @@ class Explorer:
         """The live widget, and for pages without a kernel the picture of the present state."""
         import base64
 
-        if self.result is None:
-            self.finish() if self._generator else self.update()
-        still = _png(self._paint(self.result), small=True)
-        bundle = {"text/plain": repr(self), "image/png": base64.b64encode(still).decode()}
+        bundle = {"text/plain": repr(self), "image/png": base64.b64encode(self.still()).decode()}
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget().model_id}
         return bundle | {"application/vnd.jupyter.widget-view+json": view}
+
+    def still(self) -> bytes:
+        """The picture of the present state as a small PNG; what trains behind a button is trained to the end."""
+        if self.result is None:
+            self.finish() if self._generator else self.update()
+        return _png(self._paint(self.result), small=True)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{c.label} = {_text(self.values[n])}" for n, c in self.controls.items())
@@ -457,12 +473,11 @@ class Explorer:
         started = time.perf_counter()
         try:
             with self._lock:
-                self.result = self._first(self.values)
-                image = self._paint(self.result)
+                result = self._first(self.values)
+                image, self.result = self._paint(result), result
+            self._show(image, time.perf_counter() - started)
         except Exception as error:  # whatever went wrong belongs on the page: prints in callbacks are lost
             self._complain(error)
-            return
-        self._show(image, time.perf_counter() - started)
 
     def _show(self, image: Image.Image | None, seconds: float | None = None) -> None:
         if self._widgets is None or image is None:
@@ -479,6 +494,11 @@ class Explorer:
         self._widgets["error"].value = ""
         if self._widgets["program"].layout.display != "none":
             self._write_code()
+
+    def _show_result(self) -> None:
+        with self._lock:
+            image = self._paint(self.result)
+        self._show(image)
 
     def _complain(self, error: Exception) -> None:
         where = traceback.extract_tb(error.__traceback__)
@@ -534,12 +554,12 @@ class Explorer:
             for progress, result in self._steps(dict(self.values)):
                 self.result = result
                 self._widgets["progress"].value = progress
-                if time.perf_counter() - painted > 0.03 or progress >= 1:  # about 30 pictures a second
-                    with self._lock:
-                        image = self._paint(result)
-                    self._show(image)
+                if time.perf_counter() - painted > 0.03:  # about 30 pictures a second
+                    self._show_result()
                     painted = time.perf_counter()
                 await asyncio.sleep(0.001)  # the kernel's turn: this is what lets Stop work at once
+            self._show_result()
+            self._widgets["progress"].value = 1
         except asyncio.CancelledError:
             raise
         except Exception as error:

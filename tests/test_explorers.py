@@ -1,4 +1,4 @@
-"""Every explorer of every concept, driven the way a front end does: through the message handlers of its widgets.
+"""Every explorer of every concept, driven as a front end drives it: by messages to its widgets.
 
 What the framework promises for any explorer (an error is shown, events that pile up collapse, Stop works at
 once …) is tested on small explorers of this file; what each explorer must keep itself, on all of them.
@@ -7,6 +7,7 @@ once …) is tested on small explorers of this file; what each explorer must kee
 import ast
 import asyncio
 import base64
+import html
 import io
 import itertools
 import json
@@ -114,14 +115,9 @@ def test_there_are_explorers():
 @pytest.mark.parametrize("path", FOUND)
 def test_every_control_changes_the_picture_and_none_an_error(path, record_property):
     page = Page(FOUND[path]())
-    controls, milliseconds, idle = page.explorer.controls, [], []
-    options = {n: c for n, c in controls.items() if isinstance(c, (Choice, Toggle))}
-    contexts = [
-        {},
-        *({name: value} for name, c in options.items() for value in c.sweep() if value != c.value),
-    ]
-    for name, control in controls.items():
-        for context in contexts:
+    controls, milliseconds = page.explorer.controls, []
+    for name in controls:
+        for context in contexts(controls):
             page.press("Reset")
             for other, value in context.items():
                 page.turn(other, value)
@@ -131,23 +127,27 @@ def test_every_control_changes_the_picture_and_none_an_error(path, record_proper
                 pictures.add(page.turn(name, value))
                 milliseconds.append(1000 * (time.process_time() - started))
                 assert not page.error, f"{name} = {value}: {page.error}"
-                assert (
-                    page.explorer.state()[name] == pytest.approx(value) if isinstance(value, float) else value
-                )
-            if len(pictures) > 1 or name in context:
+                assert page.explorer.state()[name] == approximately(value)
+            if len(pictures) > 1:
                 break
         else:
-            idle.append(name)
-    for name in idle:  # what shows only after training
-        low, high = controls[name].sweep()[0], controls[name].sweep()[-1]
-        fresh = FOUND[path]()
-        assert fresh._generator, f"{name} changes nothing"
-        assert finished(fresh, **{name: low}) != finished(fresh, **{name: high}), f"{name} changes nothing"
+            low, high = controls[name].sweep()[0], controls[name].sweep()[-1]
+            fresh = FOUND[path]()  # what shows only after training
+            assert fresh._generator, f"{name} changes nothing"
+            assert finished(fresh, **{name: low}) != finished(fresh, **{name: high}), (
+                f"{name} changes nothing"
+            )
     median, slow = np.quantile(milliseconds, (0.5, 0.95))
     record_property("milliseconds", median)
-    print(
-        f"{path}: {median:.0f} ms of CPU time per update at the median, {slow:.0f} ms at the 95th percentile"
-    )
+    print(f"{path}: {median:.0f} ms of CPU time per update, {slow:.0f} ms at the 95th percentile")
+
+
+def contexts(controls):
+    """Where the other controls stand: at the start, or one option chosen that makes this control matter."""
+    yield {}
+    for name, control in controls.items():
+        if isinstance(control, (Choice, Toggle)):
+            yield from ({name: value} for value in control.sweep() if value != control.value)
 
 
 def values(page, name):
@@ -156,6 +156,10 @@ def values(page, name):
     if isinstance(control, LogSlider):
         return [widget.base**widget.min, *control.sweep(), widget.base**widget.max]
     return control.sweep()
+
+
+def approximately(value):
+    return pytest.approx(value) if isinstance(value, float) else value
 
 
 @pytest.mark.parametrize("path", FOUND)
@@ -168,31 +172,21 @@ def test_reset_goes_back_to_the_first_picture(path):
     page.press("Reset")
     assert page.picture == first
     assert page.explorer.state() == state
-    assert {n: w.value for n, w in page.parts["controls"].items()} == pytest.approx(state)
+    assert {n: w.value for n, w in page.parts["controls"].items()} == approximately(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FOUND)
 def test_the_state_is_a_plain_dict_that_brings_the_picture_back(path):
+    """What is seen depends on where the controls are, not on how they got there."""
     page = Page(FOUND[path]())
-    for corner in corners(page.explorer.controls):
+    for corner in list(corners(page.explorer.controls))[-2:]:
         for name, value in corner.items():
             page.turn(name, value)
         state = page.explorer.state()
         again = explore(path, **json.loads(json.dumps(state)))
         assert again.update() == page.picture, state
         assert again.state() == state
-
-
-@pytest.mark.parametrize("path", FOUND)
-def test_the_order_of_turning_does_not_matter(path):
-    """The picture depends on where the controls are, not on how they got there."""
-    controls = MADE[path].controls
-    target = {name: control.sweep()[-1] for name, control in controls.items()}
-    pages = [Page(FOUND[path]()) for _ in range(2)]
-    for page, names in zip(pages, (list(target), list(target)[::-1])):
-        for name in names:
-            page.turn(name, target[name])
-    assert pages[0].picture == pages[1].picture
 
 
 def unacceptable(control):
@@ -212,34 +206,37 @@ def test_a_value_out_of_range_is_refused(path):
     explorer, before, state = page.explorer, page.picture, page.explorer.state()
     for name, control in explorer.controls.items():
         for value in unacceptable(control):
-            for attempt in (explorer.update, lambda **state: explore(path, **state)):
-                with pytest.raises((TypeError, ValueError), match="expected") as error:
-                    attempt(**{name: value})
-                assert control.label in str(error.value)
+            with pytest.raises((TypeError, ValueError), match="expected") as error:
+                explorer.update(**{name: value})
+            assert control.label in str(error.value)
             explorer._turned(name, value)  # as if the widget had let it through
-            assert control.label in page.error and "expected" in page.error
+            assert html.escape(control.label) in page.error and "expected" in page.error
             assert page.picture == before and explorer.state() == state
     with pytest.raises(ValueError, match="no control .*'nothing'.*; expected"):
         explorer.update(nothing=1)
+    with pytest.raises((TypeError, ValueError), match="expected"):
+        explore(path, **{name: value})
     page.press("Reset")
     assert not page.error and page.picture == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", WITH_CODE)
 def test_the_programs_compute_what_the_picture_shows(path):
     explorer = FOUND[path]()
     assert {"numpy", "torch"} == set(explorer._programs)
-    for corner in corners(explorer.controls):
-        finished(explorer, **explorer.accept(**corner))
+    chaotic, tried = [], list(corners(explorer.controls))
+    for corner in tried:
+        explorer.reset()
+        finished(explorer, **corner)
         expected = explorer.answer()
-        for version in ("numpy", "torch"):
-            program = explorer.code(version)
-            answer = execute(program)
-            where = f"{version} at {explorer.state()}: {answer}, the explorer {expected}"
-            if math.isfinite(expected):
-                assert answer == pytest.approx(expected, rel=1e-3, abs=1e-9), where
-            else:
-                assert not math.isfinite(answer), where
+        answers = {version: execute(explorer.code(version)) for version in ("numpy", "torch")}
+        if all(map(agree, answers.values(), [expected] * 2)):
+            continue
+        where = f"{answers}, the explorer {expected} at {explorer.state()}"
+        assert corner and not agree(nudged(explorer), answers["numpy"]), where
+        chaotic.append(corner)
+    assert len(chaotic) < len(tried) / 2, "chaos nearly everywhere: give the controls shorter ranges"
 
 
 def execute(program):
@@ -250,15 +247,33 @@ def execute(program):
     return float(names["answer"])
 
 
+def agree(a, b):
+    if math.isfinite(a) and math.isfinite(b):
+        return a == pytest.approx(b, rel=1e-3, abs=1e-9)
+    return not math.isfinite(a) and not math.isfinite(b)
+
+
+def nudged(explorer):
+    """The NumPy program's answer after a change of 1e-6: where training is chaotic, no two versions agree."""
+    kept = explorer.values
+    floats = {n: v * (1 + 1e-6) for n, v in kept.items() if isinstance(v, float)}
+    explorer.values = kept | floats
+    try:
+        return execute(explorer.code("numpy"))
+    finally:
+        explorer.values = kept
+
+
 @pytest.mark.parametrize("path", WITH_CODE)
 def test_the_programs_can_be_copied_anywhere(path):
     """They need the libraries, the course's package and nothing else; the NumPy one needs no torch."""
-    for version, allowed in {"numpy": {"numpy", "nnlib"}, "torch": {"numpy", "nnlib", "torch"}}.items():
+    everywhere = {"math", "numpy", "nnlib"}
+    for version, allowed in {"numpy": everywhere, "torch": everywhere | {"torch"}}.items():
         program = MADE[path].code(version)
         assert "$" not in program, "a control's value is missing"
-        needed = {name for name in imported(ast.parse(program))}
+        needed = set(imported(ast.parse(program)))
         assert needed <= allowed and version in needed, f"{version} imports {needed}"
-    assert MADE[path].code().count("answer = ") >= 2
+    assert "# NumPy\n" in MADE[path].code() and "# PyTorch\n" in MADE[path].code()
     with pytest.raises(ValueError, match="version is 'jax'; expected one of"):
         MADE[path].code("jax")
 
@@ -271,19 +286,19 @@ def imported(tree):
             yield node.module.split(".")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", WITH_GOAL)
 def test_the_goal_can_be_reached_and_is_not_reached_at_the_start(path):
     explorer = FOUND[path]()
     finished(explorer)
     assert not explorer.goal.met(explorer.state(), explorer.result), "met before anything was turned"
-    tried = 0
-    for tried, values in enumerate(grid(explorer.controls), 1):
+    for values in grid(explorer.controls):
         values = {**explorer.state(), **explorer.accept(**values)}
         *_, (_, result) = explorer._steps(values)
         if explorer.goal.met(values, result):
             break
     else:
-        pytest.fail(f"{explorer.goal.text!r} is met by none of {tried} settings")
+        pytest.fail(f"{explorer.goal.text!r} is met nowhere on a coarse grid")
     page = Page(FOUND[path]())
     if page.explorer._compute:
         for name, value in values.items():
@@ -302,25 +317,28 @@ def grid(controls):
         yield {name: sweep[rng.integers(len(sweep))] for name, sweep in sweeps.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FOUND)
 def test_pages_without_a_kernel_show_a_small_stable_picture(path):
-    bundles = [made._repr_mimebundle_() for made in (MADE[path], MADE[path], FOUND[path]())]
+    one, other = FOUND[path](), FOUND[path]()
+    bundles = [explorer._repr_mimebundle_() for explorer in (one, one, other)]
+    stills = {bundle["image/png"] for bundle in bundles}
+    assert len(stills) == 1 and {bundle["text/plain"] for bundle in bundles} == {repr(one)}
+    assert repr(one).startswith(f"Explorer: {one.title} (")
     for bundle in bundles:
         json.dumps(bundle)
         assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
-        still = base64.b64decode(bundle["image/png"])
-        assert len(still) <= 45_000, f"{len(still)} bytes"
-        assert bundle["text/plain"].startswith(f"Explorer: {MADE[path].title} (")
-        assert still == base64.b64decode(bundles[0]["image/png"])
-        assert bundle["text/plain"] == bundles[0]["text/plain"]
+    still = base64.b64decode(stills.pop())
+    assert len(still) <= 45_000, f"{len(still)} bytes"
     width, height = Image.open(io.BytesIO(still)).size
-    layout = MADE[path]._widgets["picture"].layout
+    layout = one._widgets["picture"].layout
     assert (layout.width, layout.height) == (f"{width}px", f"{height}px"), "the page would jump"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRAINED)
 def test_training_runs_beside_everything_else(path, record_property):
-    """Stop ends it at once, other coroutines run meanwhile, a slider answers, and the end is that of finish()."""
+    """Stop ends it at once, other coroutines run meanwhile, a slider answers; the end is that of finish()."""
     page, ticks = Page(FOUND[path]()), []
     explorer, untrained = page.explorer, page.picture
 
@@ -355,11 +373,12 @@ def test_training_runs_beside_everything_else(path, record_property):
         ticking.cancel()
 
     asyncio.run(session())
-    fresh = FOUND[path]()
-    assert page.picture == fresh.finish()
-    pause = 1000 * max(np.diff(ticks))
-    record_property("milliseconds", pause)
-    print(f"{path}: the kernel answered at least every {pause:.0f} ms while it trained")
+    assert page.picture == FOUND[path]().finish()
+    usual, longest = 1000 * np.quantile(np.diff(ticks), (0.5, 1))
+    record_property("milliseconds", longest)
+    print(
+        f"{path}: while it trains the kernel answers every {usual:.0f} ms, at the latest after {longest:.0f} ms"
+    )
 
 
 async def until(condition, seconds=60):
@@ -407,11 +426,7 @@ def only_at_two(a, b, kind, on):
     "broken",
     [
         dict(compute=only_at_two),
-        dict(
-            draw=lambda artists, result: (
-                fail() if result == 2 else artists["line"].set_data([0, 1], [result] * 2)
-            )
-        ),
+        dict(draw=lambda artists, r: fail() if r == 2 else artists["line"].set_data([0, 1], [r, r])),
         dict(note=lambda values, result: fail() if result == 2 else "fine"),
         dict(goal=Goal("a goal", lambda values, result: fail() if result == 2 else False)),
     ],

@@ -5,10 +5,12 @@ from math import sqrt
 import numpy as np
 
 from nnlib import data
-from nnlib.activations.in_numpy import leaky_relu, leaky_relu_backward, tanh
+from nnlib.activations.in_numpy import leaky_relu, leaky_relu_backward, sigmoid, tanh
 from nnlib.core import numerical_gradient
 from nnlib.evidence import Band, experiment
 from nnlib.layers import Layer, Linear, ReLU, Sequential, Sigmoid, Tanh, fit
+from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
+from nnlib.optimizers.in_numpy import adam
 
 
 def leaky():
@@ -133,21 +135,18 @@ def tanh_without_parentheses(seed):
 )
 def sigmoid_as_output(seed):
     import torch
-    from torch import nn
+    import torch.nn.functional as F
 
-    x, y, x_test, y_test = (torch.from_numpy(part) for part in data.digits(np.float32))
-    torch.manual_seed(seed)
-    net = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1), nn.Sigmoid(), nn.Flatten(0))
-    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
-    for _ in range(20):
-        for rows in torch.randperm(len(x)).split(64):
-            optimizer.zero_grad()
-            nn.functional.binary_cross_entropy(net(x[rows]), (y[rows] < 5).float()).backward()
-            optimizer.step()
-    right = ((net(x_test) > 0.5) == (y_test < 5)).double().mean().item()
+    x, y, x_test, y_test = data.digits(np.float32)
+    rng = np.random.default_rng(seed)
+    model = network((64, 64, 1), ReLU, rng)
+    settings = dict(lr=2e-3, epochs=20, batch_size=64, rng=rng, optimizer=adam)
+    small = (y[:, None] < 5).astype(np.float32)
+    fit(model, x, small, loss=binary_cross_entropy_with_logits, **settings)  # it holds the sigmoid
+    right = ((sigmoid(model(x_test))[:, 0] > 0.5) == (y_test < 5)).mean()
     refused = 0
     try:
-        nn.functional.binary_cross_entropy(torch.tanh(torch.tensor(-1.0)), torch.tensor(0.0))
+        F.binary_cross_entropy(torch.tanh(torch.tensor(-1.0)), torch.tensor(0.0))
     except RuntimeError:  # a probability below 0
         refused = 1
     return {"sigmoid output: test accuracy": 100 * right, "tanh output: cross-entropy refuses it": refused}

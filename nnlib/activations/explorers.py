@@ -187,7 +187,7 @@ def drawing():
         left.set(xlim=(low, high), ylim=(low, high), xlabel="input 1", ylabel="input 2", aspect="equal")
         left.set_title("The network's picture")
         right.set(xlim=(low, high), ylim=(-12, 12), xlabel="input 1 along the dotted line", ylabel="score")
-        right.set_title("Its score there: the sum of what the units add")
+        right.set_title("Its score: the units' sum, plus a constant")
         right.axhline(0, color="#DDDDDD", lw=0.8, zorder=0)
         empty = np.empty((0, 2))
         return {
@@ -200,7 +200,16 @@ def drawing():
             ],
             "parts": [right.plot(line, 0 * line, color="#A0A0A0", lw=0.9, zorder=1)[0] for _ in range(12)],
             "score": right.plot(line, 0 * line, color=figures.BLUE, lw=2.2, zorder=3)[0],
-            "name": right.text(0.02, 0.95, "", transform=right.transAxes, va="top", zorder=5),
+            "name": right.text(
+                0.02,
+                0.97,
+                "",
+                transform=right.transAxes,
+                va="top",
+                fontsize=9,
+                zorder=5,
+                bbox=dict(fc="white", ec="none", alpha=0.85, pad=1.5),
+            ),
         }
 
     def draw(artists, r):
@@ -219,7 +228,7 @@ def drawing():
                 part.set_ydata(np.clip(r["parts"][:, k], -15, 15))
         artists["score"].set_ydata(np.clip(r["score"], -15, 15))
         stopped = "" if r["diverged"] is None else f", diverged at step {r['diverged']}"
-        artists["name"].set_text(f"{100 * r['right']:.0f} % right{stopped}; gray: one unit each")
+        artists["name"].set_text(f"{100 * r['right']:.0f} % right{stopped}. Gray: each unit alone")
 
     return Explorer(
         "What a network of two layers draws",

@@ -455,8 +455,8 @@ def getitem_backward(grad_output, x, index):
 class Operations:
     """What tensors can do: torch's methods, and Python's operators for them.
 
-    Each of them calls `apply(f, f_backward, *args)`, which Tensor and Dual define: there, and only there, lies
-    the difference between reverse and forward mode.
+    Each of them calls `apply(f, f_backward, *args)`, which Tensor and Dual define: there, and only there,
+    reverse and forward mode differ.
     """
 
     __array_ufunc__ = None  # array * tensor: NumPy gives up, and Python asks the tensor's __rmul__
@@ -603,7 +603,7 @@ class Tensor(Operations):
         grads = {self: grad_output}  # of this sweep alone
         for tensor in reversed(self.order()):
             grad = np.asarray(grads.pop(tensor))
-            tensor.grad = grad if tensor.grad is None else tensor.grad + grad
+            tensor.grad = grad.copy() if tensor.grad is None else tensor.grad + grad
             for parent, part in zip(tensor.parents, tensor.rule(grad) if tensor.rule else ()):
                 grads[parent] = grads[parent] + part if parent in grads else part  # a sum over paths
 
@@ -647,7 +647,7 @@ class Dual(Operations):
 
 @checked
 def jvp(f, x, tangent):
-    """Forward mode: how y = f(x) moves while x moves along `tangent`. One run, whatever the number of outputs.
+    """Forward mode: how y = f(x) moves while x moves along `tangent`. One run serves all outputs.
 
         y_tangent = J @ tangent,   J[i, j] = dy[i] / dx[j]
 
@@ -671,7 +671,7 @@ def jvp(f, x, tangent):
 
 @checked
 def vjp(f, x, grad_output):
-    """Reverse mode: the gradient of sum(grad_output * f(x)). One sweep, whatever the number of inputs.
+    """Reverse mode: the gradient of sum(grad_output * f(x)). One sweep serves all inputs.
 
         grad_x = grad_output @ J,   J[i, j] = dy[i] / dx[j]
 

@@ -2,11 +2,19 @@
 
 import math
 import operator
+import warnings
 
 import torch
 from torch.autograd import forward_ad
 
 from nnlib.core import checked
+
+with (
+    warnings.catch_warnings()
+):  # on its first use, forward mode loads a file that calls what torch deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    with forward_ad.dual_level():
+        forward_ad.make_dual(torch.zeros(1), torch.ones(1))
 
 
 @checked(not_taught={"alpha": 1})

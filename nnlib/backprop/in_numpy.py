@@ -220,24 +220,24 @@ def deep_mlp(x, weight, bias, every=1):
 def deep_mlp_backward(grad_output, x, weight, bias, every=1):
     """Gradients of `deep_mlp`; `every` changes what is remembered and nothing else.
 
-    Forward, only the first input of each segment of `every` layers is kept. Backward takes the segments from
-    the last to the first, computes the activations inside each once more, and uses them at once.
+    Forward, the first input of each segment of `every` layers is kept. Backward takes the segments from the
+    last to the first, computes what lies inside each once more, and forgets it as it is used.
     """
     starts = range(0, len(weight), every)
-    kept = []
+    kept = [x]
     for start in starts:
-        kept.append(x)
-        x = deep_mlp.unchecked(x, weight[start : start + every], bias[start : start + every])
+        segment = slice(start, start + every)
+        kept.append(deep_mlp.unchecked(kept[-1], weight[segment], bias[segment]))
 
     grad, grad_weight, grad_bias = grad_output, np.empty_like(weight), np.empty_like(bias)
     for start in reversed(starts):
-        h = [kept.pop()]
-        for w, b in zip(weight[start : start + every], bias[start : start + every]):
-            h.append(tanh_layer.unchecked(h[-1], w, b))
-        while len(h) > 1:
-            y = h.pop()
-            layer = start + len(h) - 1
+        segment = range(len(weight))[start : start + every]
+        y, inputs = kept.pop(), [kept[-1]]
+        for layer in segment[:-1]:
+            inputs.append(tanh_layer.unchecked(inputs[-1], weight[layer], bias[layer]))
+        for layer in reversed(segment):
+            h = inputs.pop()
             grad_z = grad * (1 - y * y)
-            grad_weight[layer], grad_bias[layer] = grad_z.T @ h[-1], grad_z.sum(axis=0)
-            grad = grad_z @ weight[layer]
+            grad_weight[layer], grad_bias[layer] = grad_z.T @ h, grad_z.sum(axis=0)
+            grad, y = grad_z @ weight[layer], h  # the input of this layer is the output of the one before
     return grad, grad_weight, grad_bias

@@ -221,7 +221,7 @@ answer = float(((model(x[200:])[:, 0] > 0) == y[200:]).double().mean())
 
 # ---------------------------------------------------------------------------------------- live training
 
-LIVE_STEPS, LIVE_POINTS = 8000, 400
+LIVE_STEPS, LIVE_POINTS = 7500, 300
 
 
 def live_training():
@@ -243,7 +243,7 @@ def live_training():
         dict(
             turns=Slider(0.5, 2.5, 2.0, "turns of the spirals", step=0.1),
             lr=LogSlider(1e-3, 1, 0.03, "learning rate"),
-            batch_size=Choice((10, 25, 50, 100, 400), 25, "points per step"),
+            batch_size=Choice((10, 25, 50, 100, 300), 25, "points per step"),
             width=Choice((8, 16, 32, 64), 32, "units in each of 3 layers"),
             seed=Seed(),
         ),

@@ -217,9 +217,9 @@ def _rgb(color):
 # ------------------------------------------------------------------ the learning rate, with and without
 
 IMAGES, BATCH, WIDTH, STEPS, GROUPS = 320, 64, 32, 60, 4
-RATES = np.geomspace(0.01, 100, 9)
+RATES = 10.0 ** np.arange(-2, 1.6, 0.5)
 GUESSING = np.log(10)
-HIGHEST = 60.0  # losses above are drawn here
+HIGHEST = 60.0  # a loss above is called diverged
 
 
 def _normalize(z, method):
@@ -266,10 +266,10 @@ def _losses(rates, method, activation, depth, seed, dtype=np.float64):
             h = out
         z = h @ weights[-1] + biases[-1]
         z -= z.max(axis=-1, keepdims=True)
-        p = np.exp(z)
-        p /= p.sum(axis=-1, keepdims=True)
-        losses[step] = -np.log(p[:, row, y[rows]]).mean(axis=-1)
-        g = p
+        g = np.exp(z)
+        total = g.sum(axis=-1, keepdims=True)
+        losses[step] = (np.log(total[..., 0]) - z[:, row, y[rows]]).mean(axis=-1)
+        g /= total
         g[:, row, y[rows]] -= 1
         g /= BATCH
         for i in range(depth, -1, -1):
@@ -281,6 +281,7 @@ def _losses(rates, method, activation, depth, seed, dtype=np.float64):
             weights[i] -= lr * (h.mT @ g)
             biases[i] -= lr * np.add.reduce(g, axis=-2, keepdims=True)
             g = below
+    losses[np.logical_or.accumulate(~(losses < HIGHEST), axis=0)] = np.inf
     return losses
 
 
@@ -299,7 +300,7 @@ def _final(losses):
 
 
 def _shown(losses):
-    return np.minimum(np.nan_to_num(losses, nan=HIGHEST, posinf=HIGHEST), HIGHEST)
+    return np.minimum(losses, HIGHEST)
 
 
 _NUMPY_RATE = """
@@ -337,10 +338,10 @@ for step in range(60):
         kept.append((h, x_hat, rstd, out))
         h = out
     z = h @ weights[-1] + biases[-1]
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    losses.append(-np.log(p[np.arange(64), y[rows]]).mean())
-    g = (p - np.eye(10)[y[rows]]) / 64
+    z -= z.max(axis=1, keepdims=True)
+    total = np.exp(z).sum(axis=1, keepdims=True)
+    losses.append((np.log(total)[:, 0] - z[np.arange(64), y[rows]]).mean())
+    g = (np.exp(z) / total - np.eye(10)[y[rows]]) / 64
     for i in reversed(range(depth + 1)):
         if i < depth:
             h, x_hat, rstd, out = kept[i]
@@ -352,7 +353,7 @@ for step in range(60):
         weights[i] -= lr * h.T @ g
         biases[i] -= lr * g.sum(axis=0)
         g = below
-answer = np.mean(losses[-5:])
+answer = np.mean(losses[-5:]) if np.max(losses) < 60 else np.inf     # above 60: diverged
 """
 _TORCH_RATE = """
 import numpy as np
@@ -390,7 +391,7 @@ for step in range(60):
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
-answer = np.mean(losses[-5:])
+answer = np.mean(losses[-5:]) if np.max(losses) < 60 else np.inf     # above 60: diverged
 """
 
 
@@ -415,16 +416,17 @@ def learning_rate():
         right.set_title("The last loss at every learning rate")
         for ax in (left, right):
             ax.axhline(GUESSING, color="#BBBBBB", lw=0.9, zorder=0)
-        left.text(2, GUESSING * 1.4, "guessing", fontsize=8, color=GRAY)
+        right.text(RATES[-1] * 1.2, 0.008, "gray line: guessing", fontsize=8, color=GRAY, ha="right")
         looks = (dict(color=VERMILLION, ls="--", marker="^"), dict(color=BLUE, ls="-", marker="o"))
         return dict(
             curves=[left.plot([], [], **look | {"marker": ""}, lw=1.6)[0] for look in looks],
             sweeps=[right.plot([], [], **look, ms=5)[0] for look in looks],
             labels=[
-                left.text(STEPS + 0.5, 1, "", color=look["color"], fontsize=9, va="center") for look in looks
+                left.text(STEPS + 0.5, 1, "", color=look["color"], fontsize=9, va="center", in_layout=False)
+                for look in looks
             ],
             here=right.plot([], [], color=GRAY, lw=1.2, ls=":")[0],
-            note=left.text(1, 0.009, "", fontsize=9, color=VERMILLION),
+            note=left.text(1, 0.009, "", fontsize=9, color="#222222"),
         )
 
     def draw(artists, r):
@@ -455,7 +457,7 @@ def learning_rate():
     return Explorer(
         "The learning rate, with and without normalization",
         dict(
-            lr=LogSlider(0.01, 100, 0.1, "learning rate"),
+            lr=LogSlider(0.01, 30, 0.1, "learning rate"),
             method=Choice(("none", "batch", "layer", "group"), "batch", "normalization"),
             activation=Choice(("relu", "sigmoid"), "relu", "activation"),
             depth=IntSlider(1, 6, 4, "hidden layers"),
@@ -472,9 +474,8 @@ def learning_rate():
 
 
 def _diverged(name, losses):
-    """In words, from which step on the loss is far above guessing or no number at all."""
-    high = ~(losses < 10 * GUESSING)
-    return f"{name}: diverged at step {int(np.argmax(high))}" if high[-5:].any() else ""
+    """In words, from which step on the loss is out of sight."""
+    return "" if np.isfinite(losses[-1]) else f"{name}: diverged at step {int(np.argmax(np.isinf(losses)))}"
 
 
 # ------------------------------------------------------------------------------------------ the batch size
@@ -570,7 +571,9 @@ def batch_size():
                 for y, c in ((1.05, BLUE), (0.97, PURPLE), (0.89, GRAY))
             ],
             curves=[right.plot([], [], color=c, ls=ls)[0] for c, ls in looks],
-            labels=[right.text(0, 0, "", color=c, fontsize=9, va="center") for c, _ in looks],
+            labels=[
+                right.text(0, 0, "", color=c, fontsize=9, va="center", in_layout=False) for c, _ in looks
+            ],
             empty=right.text(EPOCHS / 2, 12, "press Train", ha="center", color=GRAY),
         )
 
