@@ -49,7 +49,8 @@ def layout(output, sweeps=12):
             }
             nodes.sort(key=wanted.__getitem__)
             y |= zip(nodes, _apart([wanted[n] for n in nodes]))
-    place = {node: (c, -y[node]) for c, nodes in enumerate(columns) for node in nodes}
+    middle = (min(y.values()) + max(y.values())) / 2
+    place = {node: (c, middle - y[node]) for c, nodes in enumerate(columns) for node in nodes}
     return {t: place[t] for t in order}, {key: [place[n] for n in chain] for key, chain in chains.items()}
 
 
@@ -80,8 +81,11 @@ def _curve(points, width, sag=0.0, n=24):
 
 # ----------------------------------------------------------------------------------- graphs: the drawing
 
-SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "power", "matmul": "@"}
-WIDTH, HEIGHT = 0.62, 0.74
+SYMBOLS = {
+    "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "power", "matmul": "@", "broadcast_to": "repeat",
+    "getitem": "pick", "amax": "max", "cross_entropy": "cross-\nentropy",
+}  # fmt: skip
+WIDTH, HEIGHT = 0.58, 0.74
 
 
 def number(value):
@@ -143,7 +147,7 @@ def draw_graph(ax, output, title="Values run forward (blue), gradients run back 
         if tensor.grad is not None:
             several = tensor.data.size > 1
             length = np.linalg.norm(tensor.grad) if several else tensor.grad
-            texts[2].set_text(f"length {number(length)}" if several else number(length))
+            texts[2].set_text(f"‖∇‖ {length:.2g}" if several else number(length))
         parts["nodes"][tensor] = box, *texts
     return parts
 
@@ -209,18 +213,18 @@ def graph():
         graphs = {}
         for expression in EXPRESSIONS:
             f, _, _ = _recorded(expression, 1.0, 2.0)
-            parts, order = draw_graph(left, f, "", span=3.4), f.order()
+            parts, order = draw_graph(left, f, "", span=3.7), f.order()
             graphs[expression] = {
                 "nodes": [parts["nodes"][tensor] for tensor in order],
                 "edges": {(order.index(p), order.index(c), k): v for (p, c, k), v in parts["edges"].items()},
             }
-        left.set(xlim=(-0.4, 3.8), ylim=(-1.5, 1.35), title="Each edge has a slope. Thick: much passes")
-        left.text(-0.35, -1.42, "value", color=figures.BLUE, fontsize=9)
+        left.set(xlim=(-0.35, 4.05), ylim=(-1.5, 1.35), title="Each edge has a slope. Thick: much passes")
+        left.text(-0.29, -1.42, "value", color=figures.BLUE, fontsize=9)
         right.set(xlim=(-2.5, 2.5), ylim=(-8, 8), xlabel="x", ylabel="f", title="f along x")
         right.axhline(0, color=figures.GRAY, lw=0.6, ls=":")
         return {
             "graphs": graphs,
-            "meaning": left.text(0.05, -1.42, "", fontsize=9),
+            "meaning": left.text(0.1, -1.42, "", fontsize=9),
             "curve": right.plot(curve_x, 0 * curve_x, color=figures.BLUE, ls="-", lw=1.5)[0],
             "tangent": right.plot([], [], color=figures.VERMILLION, ls="--", lw=1.8)[0],
             "point": right.plot([], [], "o", color=figures.BLUE, ms=7)[0],
@@ -244,7 +248,7 @@ def graph():
             flow.set(color=color, linewidth=min(9.0, 1.8 * abs(r["flows"][key]) ** 0.5))
             arrow.set_color(color)
             point_arrow(edge, back=not r["forward"])
-            label.set_text(f"· {number(r['slopes'][key])}")
+            label.set_text(f"· {r['slopes'][key]:.2g}".replace("-", "−"))
         artists["curve"].set_ydata(np.clip(r["curve"], -9, 9))
         reach = np.array([-0.9, 0.9])
         artists["tangent"].set_data(r["x"] + reach, r["f"] + reach * r["dx"])
@@ -348,7 +352,7 @@ def step_size():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.5))
         left.set(xlim=(0, 4), ylim=(-1.5, 8), xlabel="x", ylabel="f(x)", title="The line through two points")
-        right.set(xscale="log", yscale="log", xlim=(1e-16, 1), ylim=(FLOOR / 2, 1e2))
+        right.set(xscale="log", yscale="log", xlim=(1e-16, 1), ylim=(FLOOR / 2, 1e3))
         right.set(
             xlabel="step h",
             ylabel="relative error of the slope",
@@ -364,8 +368,8 @@ def step_size():
             "errors": right.plot([], [], color=figures.BLUE, ls="-", lw=1.4)[0],
             "here": right.plot([], [], "o", color=figures.VERMILLION, ms=8, zorder=5)[0],
             "labels": [
-                right.text(2e-16, 30, "", fontsize=8.5, color=figures.GRAY),
-                right.text(0.6, 30, "", fontsize=8.5, color=figures.GRAY, ha="right"),
+                right.text(2e-16, 60, "", fontsize=8.5, color=figures.GRAY),
+                right.text(0.6, 60, "", fontsize=8.5, color=figures.GRAY, ha="right"),
             ],
         }  # fmt: skip
 
@@ -384,7 +388,7 @@ def step_size():
             artists[name].set_data(STEPS, r[name])
         artists["here"].set_data([r["h"]], [max(r["here"], FLOOR)])
         rounds, bends = artists["labels"]
-        rounds.set_text("" if r["scheme"] == "complex" else "rounding: ε |f| / h")
+        rounds.set_text("nothing subtracted" if r["scheme"] == "complex" else "rounding: ε |f| / h")
         bends.set_text("bending: ½ h |f ″|" if r["scheme"] == "forward" else "bending: h² |f ‴| / 6")
 
     def note(values, r):

@@ -590,7 +590,7 @@ class Tensor(Operations):
                 order.append(tensor)
             elif tensor not in seen:
                 seen.add(tensor)
-                waiting += [(tensor, True), *((parent, False) for parent in tensor.parents)]
+                waiting += [(tensor, True), *((parent, False) for parent in tensor.parents[::-1])]
         return order
 
     def backward(self, grad_output=None):

@@ -112,7 +112,7 @@ def slow_motion():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(2.9, 1))
         left.set(xlim=(-0.1, 10.7), ylim=(-0.95, 6.5))
-        right.set(xlim=(0, 1), ylim=(len(LINES) + 3.6, -0.4))
+        right.set(xlim=(0, 1), ylim=(len(LINES) + 4.0, -0.4))
         for ax in (left, right):
             ax.axis("off")
         for at, word, color in ((7.2, "value", BLUE), (8.3, "∂ gradient of L", VERMILLION)):
@@ -156,9 +156,10 @@ def slow_motion():
         now = _edges(made, read)
         for name, line in artists["edges"].items():
             line.set(color=color if name in now else PALE, linewidth=3 if name in now else 1.2)
-            a, b, _ = EDGES[name]
+            a, b, label = EDGES[name]
             start, end = np.array([NODES[a], NODES[b]])[:: 1 if forward else -1]
-            x, y = start + (0.72 if name in WEIGHTS else 0.5) * (end - start)
+            beside = {"tanh": 0.5, "loss": 0.5}.get(name.rstrip("12"), 0.78)  # clear of the label
+            x, y = start + (beside if label == 0.5 else 0.62 if forward else 0.38) * (end - start)
             head, (right, up) = artists["heads"][name], end - start
             head.set_data([x], [y])
             head.set(marker=(3, 0, np.degrees(np.arctan2(up, right)) - 90), color=color, visible=name in now)
@@ -178,7 +179,7 @@ def slow_motion():
             text.set_weight("bold" if lit else "normal")
         artists["bar"].set(y=_row(step - 1) - 0.47, fc=GREEN if step == UPDATE else color, visible=step > 0)
         top = _row(step) - 0.5 if step else 0.7
-        artists["curtain"].set(y=top, height=max(0, len(LINES) + 3.4 - top))
+        artists["curtain"].set(y=top, height=max(0, len(LINES) + 3.9 - top))
         artists["now"].set_text(_sentence(r))
 
     def note(values, r):

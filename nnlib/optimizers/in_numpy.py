@@ -470,8 +470,10 @@ def multi_step_lr(t, lr, milestones, gamma=0.1):
     -------
     lr_t : array () or (T,)
     """
-    passed = sum((t >= m) + 0 * t for m in milestones)
-    return lr * gamma ** (passed + 0 * t)
+    lr_t = lr + 0 * t
+    for milestone in milestones:
+        lr_t = np.where(t >= milestone, gamma * lr_t, lr_t)
+    return lr_t
 
 
 @checked(not_taught={"last_epoch": -1})
@@ -615,7 +617,7 @@ def one_cycle_lr(
     low = max_lr / div_factor
     points = [(0, low), (up, max_lr), *([(2 * up, low)] if three_phase else []), (last, low / final_div_factor)]
     lr_t = 0 * t
-    for (start, a), (end, b) in zip(points[-2::-1], points[:0:-1]):  # the first phase that t fits into counts
+    for (start, a), (end, b) in reversed(list(zip(points, points[1:]))):  # the first phase with t <= end wins
         if end > start:
             done = (t - start) / (end - start)
             done = (1 - np.cos(np.pi * done)) / 2 if anneal_strategy == "cos" else done
@@ -669,7 +671,7 @@ def reduce_lr_on_plateau(
     if cooldown_counter > 0:
         num_bad_epochs, cooldown_counter = np.int64(0), cooldown_counter - 1
     if num_bad_epochs > patience:
-        lower = max(lr * factor, min_lr)
+        lower = np.maximum(lr * factor, min_lr)
         lr = lower if lr - lower > eps else lr
         num_bad_epochs, cooldown_counter = np.int64(0), np.int64(cooldown)
     return lr, best, num_bad_epochs, cooldown_counter
