@@ -100,7 +100,8 @@ def cases(path: str, seed: int = 0) -> list[Case]:
 #     loss : array () or (N, ...)            one shape or another; int array (N,) or array (N, K) as well
 #     eps : float > 0
 #     reduction : {'none', 'mean', 'sum'}
-#     normalized_shape : any                 not checked here
+#     normalized_shape : sizes               an int or a tuple of ints; array (..., *normalized_shape) ends so
+#     training_data : any                    not checked here
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Spec:
     """What the docstring says about one parameter."""
 
     name: str
-    kind: str  # array, float, int, bool, choice, Generator or any
+    kind: str  # array, float, int, bool, choice, sizes, Generator or any
     dtype: str = ""  # float, int or bool, for arrays
     shape: tuple[str, ...] = ()
     bounds: tuple[str, str, str, str] | None = None  # bracket, low, high, bracket
@@ -158,7 +159,7 @@ def _spec(name: str, text: str) -> Spec:
         choices = tuple(sorted(eval(text[: text.index("}") + 1])))
         return Spec(name, "choice", choices=choices, optional=optional, text=text)
     kind = text.split()[0].rstrip(",") if text else "any"
-    if kind not in ("float", "int", "bool", "Generator"):
+    if kind not in ("float", "int", "bool", "sizes", "Generator"):
         return Spec(name, "any", text=text)
     return Spec(name, kind, bounds=_bounds(text), optional=optional, text=text)
 
@@ -210,9 +211,15 @@ def _family(dtype: str) -> str:
     )
 
 
+def _dims(spec: Spec, sizes: dict[str, Any]) -> list[str]:
+    """The axes of a shape: `*name` stands for as many as the argument `name` has sizes."""
+    parts = ([str(n) for n in sizes[d]] if d in sizes and d.startswith("*") else [d] for d in spec.shape)
+    return [dim for part in parts for dim in part]
+
+
 def _match(spec: Spec, shape: tuple[int, ...], sizes: dict[str, Any]) -> bool:
     """Does the shape fit? Letters bind to sizes as they are met, `...` to a tuple of sizes."""
-    dims = list(spec.shape)
+    dims = _dims(spec, sizes)
     if "..." in dims:
         at = dims.index("...")
         extra = len(shape) - (len(dims) - 1)
@@ -234,7 +241,7 @@ def _shape_text(spec: Spec, sizes: dict[str, Any]) -> str:
     """The expected shape in letters and, once every letter is known, in numbers."""
     letters = "(" + ", ".join(spec.shape) + ("," if len(spec.shape) == 1 else "") + ")"
     known: list[Any] = []
-    for dim in spec.shape:
+    for dim in _dims(spec, sizes):
         known += list(sizes.get("...", ("...",))) if dim == "..." else [_size(dim, sizes)]
     if not spec.shape or None in known or "..." in known or letters == str(tuple(known)):
         return letters
@@ -306,6 +313,8 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
     elif spec.kind == "bool":
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{spec.name} is {value!r}; expected True or False")
+    elif spec.kind == "sizes":
+        sizes["*" + spec.name] = _whole_sizes(spec.name, value)
     elif spec.kind == "Generator":
         if type(value).__name__ != "Generator":
             raise TypeError(f"{spec.name} is of type {type(value).__name__}; expected a random Generator")
@@ -319,11 +328,20 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
             _check_bounds(spec, value, sizes)
 
 
+def _whole_sizes(name: str, value: Any) -> tuple[int, ...]:
+    given = value if isinstance(value, (tuple, list)) else (value,)
+    if not given or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) for n in given):
+        raise TypeError(f"{name} is {value!r}; expected an int or a tuple of ints")
+    if min(given) < 1:
+        raise ValueError(f"{name} is {value!r}; expected sizes of at least 1")
+    return tuple(int(n) for n in given)
+
+
 def _order(spec: Spec) -> tuple[bool, ...]:
-    """Arrays first, since they bind letters: plain letters before arithmetic with them, and grad_output last,
-    so that it is blamed for not fitting the arguments of f and not they."""
-    plain = all(d == "..." or d.isidentifier() or d.isdigit() for d in spec.shape)
-    return spec.kind != "array", spec.name == "grad_output", not plain
+    """Sizes first and then arrays, since they bind letters: plain letters before arithmetic with them, and
+    grad_output last, so that it is blamed for not fitting the arguments of f and not they."""
+    plain = all(d[0] in ".*" or d.isidentifier() or d.isdigit() for d in spec.shape)
+    return spec.kind != "sizes", spec.kind != "array", spec.name == "grad_output", not plain
 
 
 def check_call(name: str, wanted: dict[str, Spec], arguments: dict[str, Any], library: str) -> dict[str, Any]:

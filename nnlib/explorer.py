@@ -332,7 +332,8 @@ class Explorer:
         """The number that `code()` computes as well."""
         if self._answer is None:
             raise ValueError(f"{self.title}: this explorer declares no answer")
-        return float(self._answer(self.result))
+        with np.errstate(all="ignore"):
+            return float(self._answer(self.result))
 
     def code(self, version: str = "") -> str:
         """The program behind the picture, with the present values: "numpy", "torch" or both."""

@@ -61,6 +61,8 @@ def png(fig: Figure) -> bytes:
     """The figure as PNG bytes that are the same whenever the figure is."""
     buffer = io.BytesIO()
     with mpl.style.context(STYLE):
+        fig.draw_without_rendering()
+        fig.set_layout_engine("none")  # each drawing would move the axes a little; the first finds the layout
         fig.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 

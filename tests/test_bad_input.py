@@ -9,7 +9,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,10 @@ def valid(path: str, version: str) -> list[Call]:
         if name.endswith("_backward"):
             y = core.find(path.removesuffix("_backward"), "in_numpy")(**args)
             args = {"grad_output": core.grad_outputs(y), **args}
-        found.append(Call(path, version, args, core.specs(concept, name)))
+        specs = core.specs(concept, name)
+        sizes = core.check_call(name, specs, args, "numpy")
+        shapes = {n: replace(s, shape=tuple(core._dims(s, sizes))) for n, s in specs.items()}
+        found.append(Call(path, version, args, shapes))
     return found
 
 

@@ -160,8 +160,8 @@ def overwritten(local):
 
 
 @reverse_sweep.mistake(
-    "These are the direct edges into the last node; paths through other nodes are missing. If you have a loop, "
-    "it runs from the front: then nodes hand on a gradient that they have not got yet."
+    "These are the direct edges into the last node; paths through other nodes are missing. If you have a "
+    "loop, it runs from the front: then nodes hand on a gradient that they have not got yet."
 )
 def direct_edges(local):
     grad = local[:, -1].copy()

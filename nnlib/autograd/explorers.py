@@ -92,7 +92,7 @@ def number(value):
     """A number, or the shape of an array."""
     value = np.asarray(value)
     if value.size > 1:
-        return " × ".join(map(str, value.shape))
+        return str(value.shape)
     return f"{value.item():.3g}".replace("-", "−")
 
 

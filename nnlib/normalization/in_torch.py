@@ -67,7 +67,7 @@ def batch_norm_eval(x, running_mean, running_var, weight=None, bias=None, eps=1e
 @checked
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """y = weight * (x - mean) / sqrt(var + eps) + bias, over the last axes"""
-    dims = _last_dims("layer_norm", x, normalized_shape, weight, bias)
+    dims = _last_dims(normalized_shape)
     var, mean = torch.var_mean(x, dim=dims, correction=0, keepdim=True)
     return _scale_and_shift((x - mean) / torch.sqrt(var + eps), weight, bias)
 
@@ -100,7 +100,7 @@ def instance_norm(x, weight=None, bias=None, eps=1e-5):
 @checked
 def rms_norm(x, normalized_shape, weight=None, eps=None):
     """y = weight * x / sqrt(mean(x**2) + eps), over the last axes"""
-    dims = _last_dims("rms_norm", x, normalized_shape, weight)
+    dims = _last_dims(normalized_shape)
     eps = torch.finfo(x.dtype).eps if eps is None else eps
     return _scale_and_shift(x * torch.rsqrt(x.square().mean(dims, keepdim=True) + eps), weight, None)
 
@@ -116,19 +116,9 @@ def _scale_and_shift(x_hat, weight, bias):
     return y if bias is None else y + bias
 
 
-def _last_dims(name, x, normalized_shape, *params):
-    shape = torch.Size(normalized_shape if isinstance(normalized_shape, tuple) else (normalized_shape,))
-    if not shape or x.shape[x.dim() - len(shape) :] != shape:
-        raise ValueError(
-            f"{name}: normalized_shape is {normalized_shape}; expected the last sizes of x {tuple(x.shape)}"
-        )
-    for param in params:
-        if param is not None and (param.shape != shape or param.dtype != x.dtype):
-            raise (TypeError if param.shape == shape else ValueError)(
-                f"{name}: a parameter has shape {tuple(param.shape)} and dtype {param.dtype}; "
-                f"expected {tuple(shape)} and {x.dtype}"
-            )
-    return tuple(range(-len(shape), 0))
+def _last_dims(normalized_shape):
+    count = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
+    return tuple(range(-count, 0))
 
 
 # --------------------------------------------------------------------------------- the library's own

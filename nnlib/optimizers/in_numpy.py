@@ -379,7 +379,7 @@ def muon(
     ns_coefficients : any                      a, b and c
     eps : float > 0
     ns_steps : int in [0, 100)
-    adjust_lr_fn : {'original', 'match_rms_adamw'} or None
+    adjust_lr_fn : any                         'original', 'match_rms_adamw', or None for the first of them
 
     Returns
     -------
@@ -398,6 +398,8 @@ def muon(
     """
     if np.ndim(lr) > 0:
         raise ValueError(f"muon: lr has shape {lr.shape}; expected one number, as muon takes one matrix")
+    if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
+        raise ValueError(f"muon: adjust_lr_fn is {adjust_lr_fn!r}; expected 'original' or 'match_rms_adamw'")
     momentum_buffer = _average(momentum_buffer, grad, momentum)
     g = _average(momentum_buffer, grad, momentum) if nesterov else momentum_buffer
     longer, (rows, columns) = max(param.shape), param.shape
@@ -615,7 +617,8 @@ def one_cycle_lr(
     if up == 0:
         raise ValueError(f"one_cycle_lr: pct_start is {pct_start}; expected a rise of more than no step")
     low = max_lr / div_factor
-    points = [(0, low), (up, max_lr), *([(2 * up, low)] if three_phase else []), (last, low / final_div_factor)]
+    points = [(0, low), (up, max_lr), (2 * up, low), (last, low / final_div_factor)]
+    points = points if three_phase else points[:2] + points[3:]
     lr_t = 0 * t
     for (start, a), (end, b) in reversed(list(zip(points, points[1:]))):  # the first phase with t <= end wins
         if end > start:

@@ -35,7 +35,7 @@ def adagrad(
     param, grad, state_sum=None, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
     t=1,
 ):  # fmt: skip
-    """param = param - lr_t * g / (root of the sum of all squares + eps),   lr_t = lr / (1 + (t - 1) * decay)"""
+    """param = param - lr_t * g / (root of the sum of squares + eps),  lr_t = lr / (1 + (t - 1) * lr_decay)"""
     _check_step("adagrad", t, state_sum)
     g = torch.add(grad, param, alpha=weight_decay)
     if state_sum is None:
@@ -80,7 +80,8 @@ def adam(
     if amsgrad:
         v = max_exp_avg_sq = torch.maximum(_or_zero(max_exp_avg_sq, g), exp_avg_sq)
     root = v.sqrt() / math.sqrt(1 - beta2**t) + eps
-    return torch.addcdiv(shrunk, exp_avg, root, value=-lr / (1 - beta1**t)), exp_avg, exp_avg_sq, max_exp_avg_sq
+    param = torch.addcdiv(shrunk, exp_avg, root, value=-lr / (1 - beta1**t))
+    return param, exp_avg, exp_avg_sq, max_exp_avg_sq
 
 
 @checked(not_taught=_CAPTURABLE)
@@ -99,7 +100,7 @@ def nadam(
     param, grad, exp_avg=None, exp_avg_sq=None, mu_product=None, lr=2e-3, betas=(0.9, 0.999), eps=1e-8,
     weight_decay=0, momentum_decay=4e-3, decoupled_weight_decay=False, t=1,
 ):  # fmt: skip
-    """param = param - lr * (mu_next / (1 - product * mu_next) * m + (1 - mu) / (1 - product) * g) / (root + eps)"""
+    """adam with m_hat = mu_next / (1 - product * mu_next) * exp_avg + (1 - mu) / (1 - product) * g"""
     beta1, beta2 = _check_betas("nadam", betas)
     _check_step("nadam", t, exp_avg)
     g = grad if decoupled_weight_decay else torch.add(grad, param, alpha=weight_decay)
@@ -129,11 +130,13 @@ def muon(
     param, grad, momentum_buffer=None, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
     ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None,
 ):  # fmt: skip
-    """g = U diag(s) V.T;   s = s (a + b s**2 + c s**4) ns_steps times, from s / ||s||;   the step is U diag(s) V.T"""
+    """g = U diag(s) V.T,  s = a s + b s**3 + c s**5 again and again from s / ||s||,   step = U diag(s) V.T"""
     if torch.is_tensor(lr) and lr.ndim > 0:
         raise ValueError(
             f"muon: lr has shape {tuple(lr.shape)}; expected one number, as muon takes one matrix"
         )
+    if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
+        raise ValueError(f"muon: adjust_lr_fn is {adjust_lr_fn!r}; expected 'original' or 'match_rms_adamw'")
     momentum_buffer = torch.lerp(_or_zero(momentum_buffer, grad), grad, 1 - momentum)
     g = torch.lerp(grad, momentum_buffer, momentum) if nesterov else momentum_buffer
     u, s, vt = torch.linalg.svd(g, full_matrices=False)
@@ -292,9 +295,7 @@ def _official_sgd(param, grad, momentum_buffer, lr, momentum, dampening, weight_
     return _step(torch.optim.SGD([param], lr=lr, **settings), param, grad, momentum_buffer=momentum_buffer)
 
 
-def _official_adagrad(
-    param, grad, state_sum, lr, lr_decay, weight_decay, initial_accumulator_value, eps, t
-):
+def _official_adagrad(param, grad, state_sum, lr, lr_decay, weight_decay, initial_accumulator_value, eps, t):
     param = _leaf(param)
     settings = dict(initial_accumulator_value=initial_accumulator_value, eps=eps)
     optimizer = torch.optim.Adagrad([param], lr, lr_decay, weight_decay, **settings)
@@ -356,40 +357,19 @@ def _official_muon(
         return _step(optimizer, param, grad, momentum_buffer=momentum_buffer)
 
 
-def _rates(t, lr, scheduler, *args, **kwargs):
+def _at(lr):
+    """An optimizer for a scheduler to steer."""
+    return torch.optim.SGD([torch.zeros(1)], lr=lr)
+
+
+def _rates(t, schedule):
     """The learning rates of one of torch's schedulers, stepped from 0 to the largest t."""
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
-    schedule = scheduler(optimizer, *args, **kwargs)
-    rates = []
-    for _ in range(int(t.max()) + 1):
-        rates.append(schedule.get_last_lr()[0])
-        optimizer.step()
+    rates = [schedule.get_last_lr()[0]]
+    for _ in range(int(t.max())):
+        schedule.optimizer.step()
         schedule.step()
+        rates.append(schedule.get_last_lr()[0])
     return torch.tensor(rates, dtype=t.dtype, device=t.device)[t.long()]
-
-
-def _official_step_lr(t, lr, step_size, gamma):
-    return _rates(t, lr, torch.optim.lr_scheduler.StepLR, step_size, gamma)
-
-
-def _official_multi_step_lr(t, lr, milestones, gamma):
-    return _rates(t, lr, torch.optim.lr_scheduler.MultiStepLR, milestones, gamma)
-
-
-def _official_exponential_lr(t, lr, gamma):
-    return _rates(t, lr, torch.optim.lr_scheduler.ExponentialLR, gamma)
-
-
-def _official_linear_lr(t, lr, start_factor, end_factor, total_iters):
-    return _rates(t, lr, torch.optim.lr_scheduler.LinearLR, start_factor, end_factor, total_iters)
-
-
-def _official_cosine(t, lr, T_max, eta_min):
-    return _rates(t, lr, torch.optim.lr_scheduler.CosineAnnealingLR, T_max, eta_min)
-
-
-def _official_restarts(t, lr, T_0, T_mult, eta_min):
-    return _rates(t, lr, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, T_0, T_mult, eta_min)
 
 
 def _official_one_cycle(
@@ -397,23 +377,23 @@ def _official_one_cycle(
 ):
     settings = dict(pct_start=float(pct_start), anneal_strategy=anneal_strategy, three_phase=three_phase)
     settings |= dict(div_factor=div_factor, final_div_factor=final_div_factor, cycle_momentum=False)
-    return _rates(t, 1.0, torch.optim.lr_scheduler.OneCycleLR, max_lr, total_steps=total_steps, **settings)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(_at(1.0), max_lr, total_steps=total_steps, **settings)
+    return _rates(t, schedule)
 
 
 def _official_plateau(
     metrics, lr, best, num_bad_epochs, cooldown_counter, mode, factor, patience, threshold, threshold_mode,
     cooldown, min_lr, eps,
 ):  # fmt: skip
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=float(lr))
     settings = dict(threshold=threshold, threshold_mode=threshold_mode, cooldown=cooldown, min_lr=min_lr)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, mode, factor, patience, eps=eps, **settings
+        _at(float(lr)), mode, factor, patience, eps=eps, **settings
     )
     if best is not None:
         schedule.best, schedule.num_bad_epochs = float(best), int(num_bad_epochs)
         schedule.cooldown_counter = int(cooldown_counter)
     schedule.step(float(metrics))
-    floats = optimizer.param_groups[0]["lr"], schedule.best
+    floats = schedule.optimizer.param_groups[0]["lr"], schedule.best
     counts = schedule.num_bad_epochs, schedule.cooldown_counter
     return *(metrics.new_tensor(v) for v in floats), *(torch.tensor(n) for n in counts)
 
@@ -426,12 +406,16 @@ official = {
     "adamw": _official_adamw,
     "nadam": _official_nadam,
     "muon": _official_muon,
-    "step_lr": _official_step_lr,
-    "multi_step_lr": _official_multi_step_lr,
-    "exponential_lr": _official_exponential_lr,
-    "linear_lr": _official_linear_lr,
-    "cosine_annealing_lr": _official_cosine,
-    "cosine_annealing_warm_restarts": _official_restarts,
+    "step_lr": lambda t, lr, *rest: _rates(t, torch.optim.lr_scheduler.StepLR(_at(lr), *rest)),
+    "multi_step_lr": lambda t, lr, *rest: _rates(t, torch.optim.lr_scheduler.MultiStepLR(_at(lr), *rest)),
+    "exponential_lr": lambda t, lr, gamma: _rates(t, torch.optim.lr_scheduler.ExponentialLR(_at(lr), gamma)),
+    "linear_lr": lambda t, lr, *rest: _rates(t, torch.optim.lr_scheduler.LinearLR(_at(lr), *rest)),
+    "cosine_annealing_lr": lambda t, lr, *rest: _rates(
+        t, torch.optim.lr_scheduler.CosineAnnealingLR(_at(lr), *rest)
+    ),
+    "cosine_annealing_warm_restarts": lambda t, lr, *rest: _rates(
+        t, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(_at(lr), *rest)
+    ),
     "one_cycle_lr": _official_one_cycle,
     "reduce_lr_on_plateau": _official_plateau,
 }
