@@ -42,7 +42,7 @@ def test_the_colors_are_different_and_have_a_second_cue():
     )
     with mpl.style.context(figures.STYLE):
         cycle = mpl.rcParams["axes.prop_cycle"].by_key()
-    assert [f"#{color}".replace("##", "#") for color in cycle["color"]] == list(figures.COLORS)
+    assert cycle["color"] == list(figures.COLORS)
     assert len(set(cycle["linestyle"])) == len(figures.COLORS)
 
 

@@ -112,6 +112,15 @@ def slope_of_the_output(grad_output, x):
 
 
 @silu_backward.mistake(
+    "Your second term has lost its x: the product rule leaves x in front of the slope of the gate, "
+    "x * s * (1 - s)."
+)
+def second_term_without_x(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * (s + s * (1 - s))
+
+
+@silu_backward.mistake(
     "grad_output is missing: what comes from behind has to multiply the slope, number by number."
 )
 def no_grad_output(grad_output, x):

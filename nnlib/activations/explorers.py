@@ -238,7 +238,7 @@ def drawing():
             hidden=IntSlider(1, 12, 3, "hidden units"),
             lr=LogSlider(0.01, 3, 0.1, "learning rate"),
             steps=IntSlider(10, 400, 200, "steps", step=10),
-            cut=Slider(-2, 2, 0.0, "cut at input 2 =", step=0.05),
+            cut=Slider(-2, 2, 0.0, "cut at input 2", step=0.05),
             seed=Seed(),
         ),
         setup,

@@ -51,6 +51,14 @@ def half_the_gradient(x, hessian, lr, steps):
 
 
 @gradient_descent.mistake(
+    "Your steps are twice as long as they should be. The surface is half of x . hessian @ x: its gradient is "
+    "hessian @ x, without a factor 2."
+)
+def twice_the_gradient(x, hessian, lr, steps):
+    return _path(x, steps, lambda p: p - lr * 2 * hessian @ p)
+
+
+@gradient_descent.mistake(
     "The start is missing: `path[0]` is where you begin, so the path has steps + 1 points."
 )
 def without_the_start(x, hessian, lr, steps):
@@ -102,6 +110,14 @@ def from_zero(t, lr, k, warmup_steps):
 )
 def no_warmup(t, lr, k, warmup_steps):
     return np.full_like(t, k * lr)
+
+
+@linear_scaling.mistake(
+    "You wait at lr and then jump to k * lr. The jump is what a warm-up shall avoid: raise the rate a little "
+    "at every step."
+)
+def jump(t, lr, k, warmup_steps):
+    return np.where(t < warmup_steps, lr, k * lr).astype(t.dtype)
 
 
 @linear_scaling.mistake(

@@ -262,6 +262,8 @@ def adamw(
     Loshchilov & Hutter (2019), arXiv:1711.05101, Algorithm 2. Their schedule multiplier times the decay is
     torch's lr * weight_decay.
     """
+    _check_betas("adamw", betas)
+    _check_step("adamw", t, exp_avg)
     param = (1 - lr * weight_decay) * param
     state = exp_avg, exp_avg_sq, max_exp_avg_sq
     return adam.unchecked(param, grad, *state, lr=lr, betas=betas, eps=eps, amsgrad=amsgrad, t=t)
@@ -474,7 +476,7 @@ def multi_step_lr(t, lr, milestones, gamma=0.1):
     """
     lr_t = lr + 0 * t
     for milestone in milestones:
-        lr_t = np.where(t >= milestone, gamma * lr_t, lr_t)
+        lr_t = np.where(t >= milestone, gamma * lr_t, lr_t)[()]  # of a number a number, not an array
     return lr_t
 
 
@@ -624,7 +626,7 @@ def one_cycle_lr(
         if end > start:
             done = (t - start) / (end - start)
             done = (1 - np.cos(np.pi * done)) / 2 if anneal_strategy == "cos" else done
-            lr_t = np.where(t <= end, a + (b - a) * done, lr_t)
+            lr_t = np.where(t <= end, a + (b - a) * done, lr_t)[()]  # of a number a number, not an array
     return lr_t
 
 

@@ -90,6 +90,8 @@ def adamw(
     weight_decay=1e-2, amsgrad=False, t=1,
 ):  # fmt: skip
     """param = param - lr * weight_decay * param + (what adam adds to param without decay)"""
+    _check_betas("adamw", betas)
+    _check_step("adamw", t, exp_avg)
     state = exp_avg, exp_avg_sq, max_exp_avg_sq
     moved, *state = adam.unchecked(param, grad, *state, lr, betas, eps, 0, amsgrad, False, t)
     return torch.sub(moved, param, alpha=lr * weight_decay), *state
