@@ -1,6 +1,7 @@
 """The tests are tested: each of many known bugs, planted in a copy of the package, is noticed."""
 
 import pytest
+
 import seeded_faults
 from seeded_faults import FAULTS, Fault
 

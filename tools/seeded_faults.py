@@ -174,10 +174,9 @@ FAULTS = [
     Fault(
         "the factor 2 of the square is lost",
         "losses/in_numpy",
-        "grad_x = 2 * (x - target)",
-        "grad_x = (x - target)",
+        "grad_x = 2 * (x - target) * _reduce",
+        "grad_x = (x - target) * _reduce",
         "losses.mse_loss-",
-        after="def mse_loss_backward(",
     ),
     Fault(
         "dampening is ignored",
@@ -221,10 +220,9 @@ FAULTS = [
     Fault(
         "another one-sided slope at the kink",
         "activations/in_numpy",
-        "grad_output * (x > 0)",
-        "grad_output * (x >= 0)",
+        "return grad_output * (x > 0)",
+        "return grad_output * (x >= 0)",
         "activations.relu-zero",
-        after="y = max(x, 0)",
     ),
     Fault(
         "a sum of exactly 0 stays silent",
@@ -257,7 +255,7 @@ FAULTS = [
 
 def needed(concept: str) -> set[str]:
     """The concept and those whose functions it uses."""
-    found, new = set(), {concept}
+    found, new = set(), {concept, "linear"}  # where there is no gradient to check, the parity tests complain
     while new:
         found |= new
         sources = (p.read_text(encoding="utf-8") for c in new for p in (ROOT / "nnlib" / c).glob("in_*.py"))
@@ -281,10 +279,10 @@ def copy(concepts: Iterable[str], folder: Path) -> None:
 
 def run(tests: str, folder: Path) -> tuple[int, str]:
     """pytest's exit status on the selected tests of the copy, and the end of what it printed."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     command += ["--tb=line", "-k", tests, PARITY]
     env = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    env.pop("PYTEST_ADDOPTS", None)
+    env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}  # plugins take longer than the tests
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
     return done.returncode, (done.stdout + done.stderr)[-2000:]
 

@@ -409,8 +409,8 @@ def step_size():
         compute=compute,
         note=note,
         goal=Goal(
-            "a relative error below 1e-9 with real steps, forward or central",
-            lambda values, r: r["here"] < 1e-9 and values["scheme"] != "complex",
+            "a relative error below 1e-10 with real steps, forward or central",
+            lambda values, r: r["here"] < 1e-10 and values["scheme"] != "complex",
         ),
         code={"numpy": _STEP_NUMPY, "torch": _STEP_TORCH},
         answer=lambda r: r["here"],

@@ -264,7 +264,7 @@ def sum_backward(grad_output, x, dim=None, keepdim=False):
 
     grad_x = grad_output, repeated along dim
     """
-    return np.broadcast_to(_kept(grad_output, x, dim), x.shape).copy()
+    return np.broadcast_to(_kept("sum", grad_output, x, dim, keepdim), x.shape).copy()
 
 
 @checked(not_taught={"dtype": None})
@@ -292,7 +292,8 @@ def mean_backward(grad_output, x, dim=None, keepdim=False):
 
     grad_x = grad_output / n, repeated along dim
     """
-    return np.broadcast_to(_kept(grad_output, x, dim), x.shape) / (x.size // np.size(grad_output))
+    g = _kept("mean", grad_output, x, dim, keepdim)
+    return np.broadcast_to(g, x.shape) / (x.size // g.size)
 
 
 @checked
@@ -320,8 +321,10 @@ def amax_backward(grad_output, x, dim=None, keepdim=False):
 
     grad_x = grad_output * winner / number of winners
     """
-    winner = x == x.max(axis=_axes(x, dim), keepdims=True)
-    return _kept(grad_output, x, dim) * winner / winner.sum(axis=_axes(x, dim), keepdims=True, dtype=x.dtype)
+    axes = _axes(x, dim)
+    winner = x == x.max(axis=axes, keepdims=True)
+    g = _kept("amax", grad_output, x, dim, keepdim)
+    return g * winner / winner.sum(axis=axes, keepdims=True, dtype=x.dtype)
 
 
 def _axes(x, dim):
@@ -329,9 +332,18 @@ def _axes(x, dim):
     return tuple(range(x.ndim)) if dim is None else normalize_axis_tuple(dim, x.ndim, "dim")
 
 
-def _kept(grad_output, x, dim):
-    """grad_output with the axes `dim` back in place, so that it broadcasts against x."""
-    return np.reshape(grad_output, [1 if i in _axes(x, dim) else size for i, size in enumerate(x.shape)])
+def _kept(name, grad_output, x, dim, keepdim):
+    """grad_output with the axes `dim` in place, so that it broadcasts against x."""
+    axes = _axes(x, dim)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    _expect(f"{name}_backward", grad_output, kept if keepdim else np.delete(x.shape, axes))
+    return np.reshape(grad_output, kept)
+
+
+def _expect(name, grad_output, shape):
+    """Where the documented letters cannot tell the shape of the output, it is checked here."""
+    if np.shape(grad_output) != (shape := tuple(map(int, shape))):
+        raise ValueError(f"{name}: grad_output has shape {np.shape(grad_output)}; expected {shape}")
 
 
 # ------------------------------------------------------------------------- rules: moving numbers around
@@ -346,11 +358,11 @@ def broadcast_to(x, size):
     Parameters
     ----------
     x : array (...)
-    size : any      tuple of ints
+    size : sizes
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array (*size)
     """
     return np.broadcast_to(x, size)
 
@@ -361,7 +373,7 @@ def broadcast_to_backward(grad_output, x, size):
 
     grad_x = sum of grad_output over the axes along which x was repeated
     """
-    new = len(size) - x.ndim
+    new = grad_output.ndim - x.ndim
     repeated = [new + i for i, n in enumerate(x.shape) if n == 1]
     return grad_output.sum(axis=(*range(new), *repeated)).reshape(x.shape)
 
@@ -390,6 +402,7 @@ def reshape_backward(grad_output, x, shape):
 
     grad_x = grad_output in the shape of x
     """
+    _expect("reshape_backward", grad_output, x.reshape(shape).shape)
     return grad_output.reshape(x.shape)
 
 
@@ -417,6 +430,7 @@ def transpose_backward(grad_output, x, dim0, dim1):
 
     grad_x[i, j] = grad_output[j, i]
     """
+    _expect("transpose_backward", grad_output, np.swapaxes(x, dim0, dim1).shape)
     return np.swapaxes(grad_output, dim0, dim1)
 
 
@@ -444,6 +458,7 @@ def getitem_backward(grad_output, x, index):
 
     grad_x = 0,   then grad_x[index] += grad_output, one element after the other
     """
+    _expect("getitem_backward", grad_output, x[index].shape)
     grad_x = np.zeros_like(x)
     np.add.at(grad_x, index, grad_output)
     return grad_x
@@ -598,8 +613,7 @@ class Tensor(Operations):
         if grad_output is None and self.data.size > 1:
             raise ValueError(f"backward: y has shape {self.shape}; expected one number, or a grad_output")
         grad_output = np.ones_like(self.data) if grad_output is None else self.constant(grad_output)
-        if grad_output.shape != self.shape:
-            raise ValueError(f"backward: grad_output has shape {grad_output.shape}; expected {self.shape}")
+        _expect("backward", grad_output, self.shape)
         grads = {self: grad_output}  # of this sweep alone
         for tensor in reversed(self.order()):
             grad = np.asarray(grads.pop(tensor))
@@ -692,6 +706,7 @@ def vjp(f, x, grad_output):
     """
     leaf = Tensor(x)
     y = f(leaf)
+    _expect("vjp", grad_output, y.shape)
     y.backward(grad_output)
     return y.data, leaf.grad
 

@@ -138,6 +138,9 @@ def vjp(f, x, grad_output):
     """autograd's reverse mode"""
     x = x.detach().requires_grad_()
     y = f(x)
+    if y.shape != grad_output.shape:
+        came, expected = tuple(grad_output.shape), tuple(y.shape)
+        raise ValueError(f"vjp: grad_output has shape {came}; expected {expected}")
     return y.detach(), torch.autograd.grad(y, x, grad_output)[0]
 
 

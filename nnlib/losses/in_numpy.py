@@ -31,12 +31,14 @@ def _reduce(losses, reduction, count):
     return losses.sum() if reduction == "sum" else losses.sum() / count
 
 
-def _reduce_backward(grad_output, reduction, count, shape):
+def _reduce_backward(name, grad_output, reduction, count, shape):
     """What reaches each single loss."""
     expected = shape if reduction == "none" else ()
     if np.shape(grad_output) != expected:
         came = np.shape(grad_output)
-        raise ValueError(f"grad_output has shape {came}; expected {expected} for reduction={reduction!r}")
+        raise ValueError(
+            f"{name}: grad_output has shape {came}; expected {expected} for reduction={reduction!r}"
+        )
     return grad_output if reduction in ("none", "sum") else grad_output / count
 
 
@@ -90,7 +92,7 @@ def mse_loss_backward(grad_output, x, target, reduction="mean", weight=None):
     grad_x = 2 * weight * (x - target) * grad_output / sum of the weights,   grad_target = -grad_x
     """
     count = _total_weight("mse_loss", weight, x) if reduction == "mean" else 1
-    g = _reduce_backward(grad_output, reduction, count, x.shape)
+    g = _reduce_backward("mse_loss", grad_output, reduction, count, x.shape)
     return _pair(g * _weigh(2 * (x - target), weight), weight)
 
 
@@ -123,7 +125,7 @@ def l1_loss_backward(grad_output, x, target, reduction="mean", weight=None):
     grad_x = weight * sign(x - target) * grad_output / sum of the weights,   grad_target = -grad_x
     """
     count = _total_weight("l1_loss", weight, x) if reduction == "mean" else 1
-    g = _reduce_backward(grad_output, reduction, count, x.shape)
+    g = _reduce_backward("l1_loss", grad_output, reduction, count, x.shape)
     return _pair(g * _weigh(np.sign(x - target), weight), weight)
 
 
@@ -133,7 +135,8 @@ def huber_loss(x, target, reduction="mean", delta=1.0, weight=None):
 
         loss = weight * (d**2 / 2 if |d| <= delta else delta * (|d| - delta / 2)),   d = x - target
 
-    The mean divides by the number of elements, with weights too: torch's `mse_loss` and `l1_loss` differ here.
+    The mean divides by the number of elements even with weights, where that of `mse_loss` and `l1_loss`
+    divides by their sum: so it is in torch.
 
     Parameters
     ----------
@@ -161,7 +164,7 @@ def huber_loss_backward(grad_output, x, target, reduction="mean", delta=1.0, wei
 
     grad_x = weight * clip(x - target, -delta, delta) * grad_output / number of elements
     """
-    g = _reduce_backward(grad_output, reduction, x.size, x.shape)
+    g = _reduce_backward("huber_loss", grad_output, reduction, x.size, x.shape)
     return _pair(g * _weigh(np.clip(x - target, -delta, delta), weight), weight)
 
 
@@ -202,7 +205,7 @@ def smooth_l1_loss_backward(grad_output, x, target, reduction="mean", beta=1.0):
     """
     d = x - target
     slope = np.sign(d) if beta == 0 else np.clip(d, -beta, beta) / beta
-    return _pair(slope * _reduce_backward(grad_output, reduction, x.size, x.shape), None)
+    return _pair(slope * _reduce_backward("smooth_l1_loss", grad_output, reduction, x.size, x.shape), None)
 
 
 @checked
@@ -244,7 +247,7 @@ def gaussian_nll_loss_backward(grad_output, x, target, var, full=False, eps=1e-6
     An error of one standard deviation leaves var alone, a larger one raises it. As in torch, the gradient for
     var is that at v = eps where var is smaller, so that a variance that collapsed can grow again.
     """
-    g = _reduce_backward(grad_output, reduction, x.size, x.shape)
+    g = _reduce_backward("gaussian_nll_loss", grad_output, reduction, x.size, x.shape)
     v, d = np.maximum(var, eps), x - target
     grad_x = g * d / v
     grad_var = g * (1 - d * d / v) / (2 * v)
@@ -269,7 +272,7 @@ def _sigmoid(x):
 
 def _log(p):
     """log(p), but -100 where that is less: torch's price for having been sure and wrong, instead of inf."""
-    return np.where(p > 0, np.maximum(np.log(np.where(p > 0, p, 1)), -100), -100).astype(p.dtype)
+    return np.where(p > 0, np.maximum(np.log(np.where(p > 0, p, 1)), -100), -100)
 
 
 @checked(not_taught=_OLD)
@@ -278,18 +281,18 @@ def binary_cross_entropy(x, target, weight=None, reduction="mean"):
 
         loss = -weight * (target * log(x) + (1 - target) * log(1 - x)),   no logarithm below -100
 
-    Prefer `binary_cross_entropy_with_logits`: a probability next to 1 has lost its digits before it gets here.
+    Prefer `binary_cross_entropy_with_logits`: a probability next to 1 has lost its digits on the way.
 
     Parameters
     ----------
-    x : array (..., K) in [0, 1]
-    target : array (..., K) in [0, 1]               probabilities; usually 0 or 1
-    weight : array (..., K) or (K,) or None         one factor per element or column
+    x : array (...) in [0, 1]
+    target : array (...) in [0, 1]      usually 0 or 1
+    weight : array (...) or None        one factor per element
     reduction : {'none', 'mean', 'sum'}
 
     Returns
     -------
-    loss : array () or (..., K)     (..., K) for reduction='none'
+    loss : array () or (...)     (...) for reduction='none'
     """
     losses = -(target * _log(x) + (1 - target) * _log(1 - x))
     return _reduce(_weigh(losses, weight), reduction, x.size)
@@ -303,7 +306,7 @@ def binary_cross_entropy_backward(grad_output, x, target, weight=None, reduction
 
     torch never divides by less than 1e-12, and neither do we.
     """
-    g = _weigh(_reduce_backward(grad_output, reduction, x.size, x.shape), weight)
+    g = _weigh(_reduce_backward("binary_cross_entropy", grad_output, reduction, x.size, x.shape), weight)
     grad_x = g * (x - target) / np.maximum(x * (1 - x), 1e-12)
     grad_target = g * (_log(1 - x) - _log(x))
     return (grad_x, grad_target) if weight is None else (grad_x, grad_target, None)
@@ -345,7 +348,7 @@ def binary_cross_entropy_with_logits_backward(
     The general form splits p - target into (1 - target) * p - pos_weight * target * (1 - p). It does not
     vanish while the answer is wrong, however certain p is: why the sigmoid belongs inside the loss.
     """
-    g = _reduce_backward(grad_output, reduction, x.size, x.shape)
+    g = _reduce_backward("binary_cross_entropy_with_logits", grad_output, reduction, x.size, x.shape)
     g = g if weight is None else weight * g
     factor = 1 if pos_weight is None else pos_weight
     grad_x = g * ((1 - target) * _sigmoid(x) - factor * target * _sigmoid(-x))
@@ -400,7 +403,7 @@ def sigmoid_focal_loss_backward(grad_output, x, target, alpha=0.25, gamma=2.0, r
     surprise = target * _softplus(-x) + (1 - target) * _softplus(x)
     share = p * q / np.where(m > 0, m, np.ones_like(m))  # where m is 0, so is p * q
     slope = (1 - target) * p - target * q - gamma * (2 * target - 1) * share * surprise
-    g = _reduce_backward(grad_output, reduction, x.size, x.shape)
+    g = _reduce_backward("sigmoid_focal_loss", grad_output, reduction, x.size, x.shape)
     return g * _balance(target, alpha) * m**gamma * slope, None
 
 
@@ -451,7 +454,7 @@ def hinge_backward(grad_output, x, target, margin=1.0, reduction="mean"):
     grad_x = -target * (target * x < margin) * grad_output / number of elements
     """
     sign = _signs(x, target)
-    g = _reduce_backward(grad_output, reduction, x.size, x.shape)
+    g = _reduce_backward("hinge", grad_output, reduction, x.size, x.shape)
     return -g * sign * (margin - sign * x > 0), None
 
 
@@ -499,7 +502,7 @@ def multi_margin_loss_backward(grad_output, x, target, p=1, margin=1.0, weight=N
 
     grad_x[n, k] = weight[y] * p * shortfall[n, k]**(p - 1) / K * grad_output / N,   and -their sum at y
     """
-    g = _reduce_backward(grad_output, reduction, len(x), (len(x),))
+    g = _reduce_backward("multi_margin_loss", grad_output, reduction, len(x), (len(x),))
     g = np.broadcast_to(g if weight is None else g * weight[target], len(x))
     short = _shortfall(x, target, margin)
     grad_x = (g / x.shape[1])[:, None] * (short > 0 if p == 1 else 2 * short)
@@ -606,7 +609,7 @@ def cross_entropy_backward(
     With weights w it is p * sum(w * q) - w * q: what all classes together ask for, minus each one's own.
     """
     wq, count = _weighted(x, target, weight, ignore_index, reduction, label_smoothing)
-    g = _reduce_backward(grad_output, reduction, count, x.shape[:1] + x.shape[2:])
+    g = _reduce_backward("cross_entropy", grad_output, reduction, count, x.shape[:1] + x.shape[2:])
     g = np.expand_dims(g, 1) if reduction == "none" else g
     log_p = _log_softmax(x)
     grad_x = g * (np.exp(log_p) * wq.sum(axis=1, keepdims=True) - wq)
@@ -655,7 +658,7 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
     """
     y, w, count = _picked(x, target, weight, ignore_index, reduction)
     log_p = np.take_along_axis(x, y, axis=1)[:, 0]
-    return _reduce(np.where(w == 0, 0, -w * log_p).astype(x.dtype), reduction, count)
+    return _reduce(np.where(w == 0, 0, -w * log_p), reduction, count)
 
 
 @checked
@@ -665,10 +668,17 @@ def nll_loss_backward(grad_output, x, target, weight=None, ignore_index=-100, re
     grad_x[n, y] = -weight[y] * grad_output / sum of the weights,   0 elsewhere
     """
     y, w, count = _picked(x, target, weight, ignore_index, reduction)
-    g = _reduce_backward(grad_output, reduction, count, target.shape)
+    g = _reduce_backward("nll_loss", grad_output, reduction, count, target.shape)
     grad_x = np.zeros_like(x)
     np.put_along_axis(grad_x, y, np.expand_dims(-w * g, 1), axis=1)
     return (grad_x, None) if weight is None else (grad_x, None, None)
+
+
+def _positive(target):
+    """Probabilities of which a logarithm can be taken: 1 for 0, since 0 * log(0) counts as 0."""
+    if (target < 0).any():
+        raise ValueError(f"kl_div: target is as low as {target.min()}; expected probabilities >= 0")
+    return np.where(target > 0, target, 1)
 
 
 @checked(not_taught=_OLD)
@@ -698,7 +708,7 @@ def kl_div(x, target, reduction="mean", log_target=False):
     if log_target:
         losses = np.exp(target) * (target - x)
     else:
-        losses = target * np.log(np.where(target > 0, target, 1)) - target * x
+        losses = target * np.log(_positive(target)) - target * x
     return _reduce(losses, reduction, len(x) if reduction == "batchmean" else x.size)
 
 
@@ -708,11 +718,12 @@ def kl_div_backward(grad_output, x, target, reduction="mean", log_target=False):
 
         grad_x = -target * grad_output,   grad_target = (log(target) + 1 - x) * grad_output
 
-    With log_target, exp(target) stands for target, and multiplies grad_target.
+    With log_target, exp(target) stands for target, and multiplies grad_target. A target of 0 has no finite
+    slope; its gradient is given as 0 (torch's is NaN).
     """
     count = len(x) if reduction == "batchmean" else x.size
-    g = _reduce_backward(grad_output, reduction, count, x.shape)
+    g = _reduce_backward("kl_div", grad_output, reduction, count, x.shape)
     if log_target:
         q = np.exp(target)
         return -g * q, g * q * (target + 1 - x)
-    return -g * target, g * (np.log(target) + 1 - x)
+    return -g * target, g * (target > 0) * (np.log(_positive(target)) + 1 - x)

@@ -121,11 +121,11 @@ def test_the_memory_that_the_explorer_counts_is_the_memory_that_is_taken(layers,
 def test_the_goal_of_the_checkpoints_can_be_reached_near_the_root_only():
     explorer = explorers.checkpoints()
     met = []
-    for every in range(1, 65):
+    for every in (1, 3, 4, 8, 16, 64):
         explorer.update(every=every)
         if explorer.goal.met(explorer.values, explorer.result):
             met.append(every)
-    assert met and 8 in met and max(met) < 16 and min(met) > 4
+    assert met == [8]
 
 
 # --------------------------------------------------------------------------------------- line by line
@@ -235,13 +235,12 @@ def test_the_program_makes_every_gradient_after_what_it_reads():
     assert {f"∂{name}" for name in (*explorers.NODES, *explorers.WEIGHTS)} <= made
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_target_alone_stops_all_gradients(seed):
+def test_the_target_alone_stops_all_gradients():
     explorer = explorers.slow_motion()
-    explorer.update(seed=seed)
-    target = round(explorer.result["values"]["y"], 2)
-    explorer.update(target=target)
-    assert explorer.goal.met(explorer.values, explorer.result)
+    for seed in range(0, 20, 4):
+        explorer.update(seed=seed, target=1.0)
+        explorer.update(target=round(explorer.result["values"]["y"], 2))
+        assert explorer.goal.met(explorer.values, explorer.result)
 
 
 def test_deep_tanh_networks_reach_the_goal_and_sigmoids_do_not():
@@ -249,4 +248,4 @@ def test_deep_tanh_networks_reach_the_goal_and_sigmoids_do_not():
     for activation, reached in (("tanh", True), ("sigmoid", False)):
         explorer.update(depth=8, activation=activation)
         explorer.finish()
-        assert explorer.goal.met(explorer.values, explorer.result) is reached
+        assert explorer.goal.met(explorer.values, explorer.result) == reached
