@@ -167,15 +167,15 @@ FAULTS = [
     Fault(
         "the twin sums where it should average",
         "losses/in_torch",
-        'losses.sum() / count if reduction == "mean" else losses.sum()',
+        'losses.sum() if reduction == "sum" else losses.sum() / count',
         "losses.sum()",
         "losses.mse_loss-",
     ),
     Fault(
         "the factor 2 of the square is lost",
         "losses/in_numpy",
-        "grad_x = 2 * (x - target) * _reduce",
-        "grad_x = (x - target) * _reduce",
+        "_weigh(2 * (x - target), weight)",
+        "_weigh(x - target, weight)",
         "losses.mse_loss-",
     ),
     Fault(

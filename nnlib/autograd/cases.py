@@ -70,7 +70,7 @@ def elementwise(rng):
         yield Case(name, dict(x=extreme, other=extreme[::-1].copy()), "extreme")
     yield Case("div", dict(x=extreme, other=np.array([1e3, -0.5, 7.0, -1e3])), "extreme")
     yield Case("exp", dict(x=np.array([-1000.0, -80.0, 0.0, 5.0])), "extreme")
-    yield Case("log", dict(x=np.array([0.05, 1.0, 1e15])), "extreme")
+    yield Case("log", dict(x=np.array([0.05, 1.0, 1e9])), "extreme")
     yield Case("pow", dict(x=np.array([-30.0, -1.0, 0.0, 30.0]), exponent=2), "extreme")
 
 

@@ -302,8 +302,8 @@ _GRAPH_TORCH = (
     """
 import torch
 
-x, y = torch.tensor([$x, $y], dtype=torch.float64, requires_grad=True)
-x.retain_grad()
+x = torch.tensor($x, dtype=torch.float64, requires_grad=True)
+y = torch.tensor($y, dtype=torch.float64, requires_grad=True)
 """
     + _GRAPH
     + """

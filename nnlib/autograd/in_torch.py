@@ -1,7 +1,6 @@
 """The twin: the same operations by other formulas in PyTorch, and its autograd in both directions."""
 
 import math
-import operator
 import warnings
 
 import torch
@@ -200,7 +199,7 @@ official = {
     "broadcast_to": torch.broadcast_to,
     "reshape": torch.reshape,
     "transpose": torch.transpose,
-    "getitem": operator.getitem,
+    "getitem": torch.Tensor.__getitem__,
     "jvp": lambda f, x, tangent: torch.func.jvp(f, (x,), (tangent,)),
     "vjp": lambda f, x, grad_output: (lambda y, pull: (y, *pull(grad_output)))(*torch.func.vjp(f, x)),
     "jacfwd": lambda f, x: torch.func.jacfwd(f)(x),

@@ -87,15 +87,13 @@ def _lit(step):
 
 def _edges(made, read):
     """The edges that carry the present line."""
-    bare = made.removeprefix("∂")
-    if bare in EDGES:  # the gradient of a weight is made where the weight is
-        return {bare}
-    ends = {"z": "tanh", "h": "tanh"}
+    name = made.removeprefix("∂")
+    if name in EDGES:  # the gradient of a weight is made where the weight is
+        return {name}
     carried = {name for name in read if name in EDGES}
-    backward = made.startswith("∂")
-    if bare[:1] == ("z" if backward else "h"):
-        carried.add(ends[bare[:1]] + bare[1:])
-    if made == "L" or made == "∂y":
+    if made in ("h1", "h2", "∂z1", "∂z2"):
+        carried.add("tanh" + made[-1])
+    if made in ("L", "∂y"):
         carried.add("loss")
     return carried
 
@@ -202,7 +200,7 @@ def slow_motion():
         setup,
         draw,
         compute=compute,
-        size=(9.2, 4.2),
+        size=(9.3, 4.2),
         note=note,
         goal=Goal(
             "make every gradient 0 with one slider, whatever the inputs are",
@@ -300,7 +298,7 @@ def checkpoints():
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.7, 1))
         left.set(xlim=(-2.9, 15.6), ylim=(-5.6, 1.2))
         left.axis("off")
-        left.set_title("Dark: a layer whose input is remembered")
+        left.set_title("Dark: its input is remembered; orange: the segment at work")
         cells = [left.add_patch(Rectangle((0, 0), 0.86, 0.86, lw=0)) for _ in range(64)]
         for i, cell in enumerate(cells):
             cell.set_xy((i % 16 - 0.43, 0.07 - 1.25 * (i // 16)))
@@ -343,7 +341,7 @@ def checkpoints():
         "Remember or recompute",
         dict(
             layers=IntSlider(4, 64, 64, "layers L"),
-            every=IntSlider(1, 64, 3, "remember every … inputs"),
+            every=IntSlider(1, 64, 5, "remember every … inputs"),
             width=IntSlider(64, 4096, 1024, "width", 64),
             batch=IntSlider(8, 512, 64, "batch", 8),
         ),

@@ -1,4 +1,6 @@
-"""What the learner turns first: a small network on points in the plane, retrained while a slider moves."""
+"""What the learner turns: a network retrained while a slider moves (00), and signals on their way (03)."""
+
+from functools import cache
 
 import numpy as np
 from contourpy import contour_generator
@@ -7,8 +9,10 @@ from matplotlib.collections import LineCollection
 from nnlib import data, figures
 from nnlib.activations.in_numpy import sigmoid
 from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider
-from nnlib.layers import Linear, ReLU, Sequential, Tanh, fit, train
-from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
+from nnlib.layers import Layer, Linear, ReLU, Sequential, Sigmoid, Tanh, fit, train
+from nnlib.linear.experiments import best_outputs, random_units
+from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, mse_loss
+from nnlib.optimizers.in_numpy import adam
 
 COIN = np.log(2)  # the loss of answering one half to everything
 REACH, GRID = 1.35, 72  # the square that is drawn, and its points along each side
@@ -265,3 +269,180 @@ def live_training():
             lambda values, r: values["turns"] >= 2 and r["reached"] is not None and r["reached"] <= 3000,
         ),
     )
+
+
+# ------------------------------------------------------------------------------------ width against fit
+
+TARGETS = {
+    "sin(3x)·|x|": lambda x: np.sin(3 * x) * np.abs(x),
+    "|x|": np.abs,
+    "a step": lambda x: np.where(x > 0.5, 2.0, -1.0),
+    "sin(x)": np.sin,
+}
+BENDS = {  # what a unit does, and the layer that does it in training
+    "tanh": (np.tanh, Tanh),
+    "sigmoid": (sigmoid.unchecked, Sigmoid),
+    "relu": (lambda z: np.maximum(z, 0), ReLU),
+    "x²": (np.square, lambda: Layer(np.square, lambda g, x: 2 * g * x)),
+    "x³": (lambda z: z * z * z, lambda: Layer(lambda z: z * z * z, lambda g, x: 3 * g * x * x)),
+    "none": (np.positive, lambda: Layer(np.positive, lambda g, x: g)),
+}
+METHODS = ("random units, best output weights", "all weights trained")
+WIDTHS = (1, 2, 4, 8, 16, 32, 64)
+INSIDE = np.linspace(-np.pi, np.pi, 400)  # where the fit counts
+AROUND = np.linspace(-1.5 * np.pi, 1.5 * np.pi, 301)
+
+
+def trained_units(bend, width, steps, rng, x, y):
+    """The same random units, then everything trained together on every fourth point."""
+    start = 2 * rng.normal(size=width), rng.uniform(-6, 6, width), np.zeros(width + 1)
+    first, last = (Linear(i, o, rng=rng, dtype=np.float64) for i, o in ((1, width), (width, 1)))
+    model = Sequential(first, BENDS[bend][1](), last)
+    model.params[:] = np.concatenate(start)
+    if steps:
+        fit(model, x[::4, None], y[::4, None], lr=0.03, epochs=steps, loss=mse_loss, optimizer=adam)
+    return lambda x: model(x[:, None])[:, 0]
+
+
+def approximation():
+    """How many units does it take? Random ones with the best output weights, or all weights trained."""
+
+    def compute(target, bend, width, method, steps, seed):
+        f, y = BENDS[bend][0], TARGETS[target](INSIDE)
+        networks = {
+            n: best_outputs(random_units(f, n, np.random.default_rng(seed)), INSIDE, y) for n in (*WIDTHS, width)
+        }
+        network = networks.pop(width) if width not in WIDTHS else networks[width]
+        if method == METHODS[1]:
+            network = trained_units(bend, width, steps, np.random.default_rng(seed), INSIDE, y)
+        return dict(
+            y=TARGETS[target](AROUND),
+            fitted=network(AROUND),
+            width=width,
+            error=np.sqrt(np.mean((network(INSIDE) - y) ** 2)),
+            errors=[np.sqrt(np.mean((networks[n](INSIDE) - y) ** 2)) for n in WIDTHS],
+        )
+
+    def setup(fig):
+        left, right = figures.axes(fig, 1, 2, width_ratios=(1.5, 1))
+        left.set(xlim=AROUND[[0, -1]], ylim=(-4.6, 4.6), xticks=[-np.pi, 0, np.pi], xlabel="input", ylabel="output")
+        left.set_xticklabels(["−π", "0", "π"])
+        left.set_title("Between the gray bands it is fitted, beyond them not")
+        for low, high in ((AROUND[0], -np.pi), (np.pi, AROUND[-1])):
+            left.axvspan(low, high, color="#EEEEEE", lw=0)
+        right.set(xscale="log", yscale="log", xlim=(0.85, 75), ylim=(1e-5, 10), xticks=WIDTHS)
+        right.set(xlabel="hidden units", ylabel="error (root mean square)", title="Error against width")
+        right.set_xticklabels(WIDTHS)
+        right.minorticks_off()
+        blue, orange = figures.BLUE, figures.VERMILLION
+        return {
+            "y": left.plot(AROUND, 0 * AROUND, color=blue, label="target")[0],
+            "fitted": left.plot(AROUND, 0 * AROUND, color=orange, ls="--", label="network", zorder=3)[0],
+            "legend": left.legend(loc="upper center", ncols=2),
+            "errors": right.plot(WIDTHS, [1] * 7, "o-", color=figures.GRAY, ms=4, lw=1.2)[0],
+            "says": right.text(0.95, 1.5e-5, "gray: random units,\nbest output weights", color=figures.GRAY, fontsize=9),
+            "now": right.plot([1], [1], "D", color=orange, ms=9)[0],
+        }
+
+    def draw(artists, r):
+        artists["y"].set_ydata(r["y"])
+        artists["fitted"].set_ydata(np.clip(r["fitted"], -9, 9))
+        artists["errors"].set_ydata(np.maximum(r["errors"], 1.3e-5))
+        artists["now"].set_data([r["width"]], [np.clip(r["error"], 1.3e-5, 8)])
+
+    return Explorer(
+        "How many units does a function take?",
+        dict(
+            target=Choice(tuple(TARGETS), "sin(3x)·|x|", "target"),
+            bend=Choice(tuple(BENDS), "tanh", "activation"),
+            width=IntSlider(1, 64, 6, "hidden units"),
+            method=Choice(METHODS, METHODS[0], "weights"),
+            steps=IntSlider(0, 500, 300, "training steps"),
+            seed=Seed(),
+        ),
+        setup,
+        draw,
+        compute=compute,
+        note=lambda values, r: (
+            f"error {r['error']:.2g} with {values['width']} units and {3 * values['width'] + 1} parameters"
+        ),
+        goal=Goal(
+            "sin(3x)·|x| with an error below 0.01 and at most 24 units",
+            lambda values, r: values["target"] == "sin(3x)·|x|" and values["width"] <= 24 and r["error"] < 0.01,
+        ),
+        code={"numpy": _APPROXIMATE + _FIT_NUMPY, "torch": _APPROXIMATE + _FIT_TORCH},
+        answer=lambda r: r["error"],
+    )
+
+
+_APPROXIMATE = """
+import numpy as np
+
+x = np.linspace(-np.pi, np.pi, 400)
+y = {
+    "sin(3x)·|x|": np.sin(3 * x) * np.abs(x),
+    "|x|": np.abs(x),
+    "a step": np.where(x > 0.5, 2.0, -1.0),
+    "sin(x)": np.sin(x),
+}[$target]
+rng = np.random.default_rng($seed)
+"""
+
+_FIT_NUMPY = """
+f, slope = {
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "sigmoid": (lambda z: (1 + np.tanh(z / 2)) / 2, lambda z: (1 - np.tanh(z / 2) ** 2) / 4),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: z > 0),
+    "x²": (lambda z: z**2, lambda z: 2 * z),
+    "x³": (lambda z: z**3, lambda z: 3 * z**2),
+    "none": (lambda z: z, lambda z: np.ones_like(z)),
+}[$bend]
+if $method == "random units, best output weights":
+    w, b = 2 * rng.normal(size=$width), rng.uniform(-6, 6, $width)
+    h = np.column_stack([f(np.outer(x, w) + b), np.ones(400)])
+    fitted = h @ np.linalg.lstsq(h, y, rcond=1e-10)[0]
+else:
+    params = [2 * rng.normal(size=$width), rng.uniform(-6, 6, $width), np.zeros($width), np.zeros(1)]
+    m, s = [0.0] * 4, [0.0] * 4
+    for t in range(1, $steps + 1):                                  # Adam on every fourth point
+        w, b, v, c = params
+        z = np.outer(x[::4], w) + b
+        d = 2 * (f(z) @ v + c - y[::4]) / 100
+        dz = np.outer(d, v) * slope(z)
+        for i, g in enumerate([x[::4] @ dz, dz.sum(axis=0), f(z).T @ d, d.sum(keepdims=True)]):
+            m[i], s[i] = 0.9 * m[i] + 0.1 * g, 0.999 * s[i] + 0.001 * g * g
+            step = m[i] / (1 - 0.9**t) / (np.sqrt(s[i] / (1 - 0.999**t)) + 1e-8)
+            params[i] = params[i] - 0.03 * step
+    w, b, v, c = params
+    fitted = f(np.outer(x, w) + b) @ v + c
+answer = np.sqrt(np.mean((fitted - y) ** 2))
+"""
+
+_FIT_TORCH = """
+import torch
+
+f = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "x²": torch.square,
+    "x³": lambda z: z**3,
+    "none": lambda z: z,
+}[$bend]
+x, y = torch.from_numpy(x), torch.from_numpy(y)
+if $method == "random units, best output weights":
+    w, b = torch.from_numpy(2 * rng.normal(size=$width)), torch.from_numpy(rng.uniform(-6, 6, $width))
+    h = torch.cat([f(torch.outer(x, w) + b), torch.ones(400, 1, dtype=x.dtype)], dim=1)
+    fitted = h @ torch.linalg.lstsq(h, y[:, None], rcond=1e-10, driver="gelsd").solution
+else:
+    start = 2 * rng.normal(size=$width), rng.uniform(-6, 6, $width), np.zeros($width), np.zeros(1)
+    w, b, v, c = params = [torch.tensor(p, requires_grad=True) for p in start]
+    optimizer = torch.optim.Adam(params, lr=0.03)
+    for step in range($steps):
+        optimizer.zero_grad()
+        fitted = f(torch.outer(x[::4], w) + b) @ v + c
+        torch.nn.functional.mse_loss(fitted, y[::4]).backward()
+        optimizer.step()
+    fitted = (f(torch.outer(x, w) + b) @ v + c).detach()
+answer = float((fitted.ravel() - y).square().mean().sqrt())
+"""

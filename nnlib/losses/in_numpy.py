@@ -503,9 +503,9 @@ def multi_margin_loss_backward(grad_output, x, target, p=1, margin=1.0, weight=N
     grad_x[n, k] = weight[y] * p * shortfall[n, k]**(p - 1) / K * grad_output / N,   and -their sum at y
     """
     g = _reduce_backward("multi_margin_loss", grad_output, reduction, len(x), (len(x),))
-    g = np.broadcast_to(g if weight is None else g * weight[target], len(x))
+    per_row = np.ones(len(x), x.dtype) if weight is None else weight[target]
     short = _shortfall(x, target, margin)
-    grad_x = (g / x.shape[1])[:, None] * (short > 0 if p == 1 else 2 * short)
+    grad_x = (g * per_row / x.shape[1])[:, None] * (short > 0 if p == 1 else 2 * short)
     grad_x[np.arange(len(x)), target] = -grad_x.sum(axis=1)
     return (grad_x, None) if weight is None else (grad_x, None, None)
 

@@ -51,8 +51,8 @@ def growth(steps):
     kind="headline",
     claim="Where gradient descent needs a number of steps that grows like κ, the heavy ball needs √κ.",
     source="Polyak (1964), USSR Computational Mathematics and Mathematical Physics 4(5), 1-17",
-    settings="quadratic with curvatures 1 and κ = 10, 100, 1,000, 10,000; start (1, 1); best constants; until "
-    "the distance is below 1e-6",
+    settings="quadratic with curvatures 1 and κ = 10, 100, 1,000, 10,000; start (1, 1); best constants; "
+    "until the distance is below 1e-6",
     seeds=1,
     bands={
         "gradient descent: exponent of κ": Band(0.95, 1.05, digits=3),
@@ -84,8 +84,8 @@ def directions(momentum, lr=0.018, steps=25):
     kind="myth",
     claim="Momentum follows the direction of the steeper gradients.",
     verdict="misleading",
-    truth="It speeds up shallow directions that persist and damps steep ones that alternate: the steps needed "
-    "grow like √κ, not like κ.",
+    truth="It speeds up shallow directions that persist and damps steep ones that alternate: the steps "
+    "needed grow like √κ, not like κ.",
     settings="as H13; and 25 steps with lr 0.018 on curvatures 1 and 100, momentum 0 or 0.6",
     seeds=1,
     bands={
@@ -124,10 +124,10 @@ METHODS = {
     kind="headline",
     claim="On logistic regression Adam reaches the lowest training loss.",
     source="Kingma & Ba (2015), arXiv:1412.6980, Figure 1",
-    settings="digits, 64-10 from zero, batch 128, 15 epochs; lr from 0.003, 0.01, … 10, tuned for each method "
-    "on the mean of three shufflings",
+    settings="digits, 64-10 from zero, batch 128, 15 epochs; lr from 0.003, 0.01, … 10, tuned for each "
+    "method on the mean of three shufflings",
     seeds=4,
-    bands={"Adam's loss ÷ lowest loss of the others": Band(0, 0.999, digits=3)},
+    bands={"Adam's loss ÷ lowest loss of the others": Band(0, 0.999, over="mean", digits=3)},
 )
 def logistic_regression(seed):
     x, y, *_ = digits(np.float32)
@@ -170,8 +170,8 @@ def online(method, start):
 
 
 BEYOND_ADAM = dict(
-    settings="cost 3x every third round, −x otherwise, x in [−1, 1], so −1 is best; start drawn from the seed; "
-    "β1 = 0, β2 = 0.1, step 0.1/√t, 60,000 rounds; mean of the last 3,000",
+    settings="cost 3x every third round, −x otherwise, x in [−1, 1], so −1 is best; start drawn by the "
+    "seed; β1 = 0, β2 = 0.1, step 0.1/√t, 60,000 rounds; mean of the last 3,000",
     seeds=3,
     bands={
         "where Adam ends": Band(0.99, 1, digits=5),
@@ -336,7 +336,7 @@ def schedules_only_fall(seed):
     verdict="misleading",
     truth="SGD never touches its learning rate: a schedule may. Adaptive methods leave lr alone as well and "
     "scale each weight's step.",
-    settings="SGD and Adam of torch.optim, lr 0.1, 100 steps; two weights whose gradients are 0.001 and 1,000",
+    settings="SGD and Adam of torch.optim, lr 0.1, 100 steps; two weights with gradients 0.001 and 1,000",
     seeds=1,
     bands={
         "SGD: lr after 100 steps": Band(0.1, 0.1),

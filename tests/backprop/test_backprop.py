@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlib.backprop import explorers
-from nnlib.backprop.compare import compare
+from nnlib.backprop.experiments import compare
 from nnlib.backprop.in_numpy import (
     deep_mlp,
     deep_mlp_backward,
