@@ -338,10 +338,11 @@ def _whole_sizes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _order(spec: Spec) -> tuple[bool, ...]:
-    """Sizes first and then arrays, since they bind letters: plain letters before arithmetic with them, and
-    grad_output last, so that it is blamed for not fitting the arguments of f and not they."""
+    """Sizes first and then arrays, since they bind letters: plain letters before arithmetic with them, ranges
+    in letters after both, and grad_output last, so that it is blamed for not fitting the arguments of f."""
     plain = all(d[0] in ".*" or d.isidentifier() or d.isdigit() for d in spec.shape)
-    return spec.kind != "sizes", spec.kind != "array", spec.name == "grad_output", not plain
+    ranged = bool(spec.bounds)
+    return spec.kind != "sizes", spec.kind != "array", spec.name == "grad_output", not plain, ranged
 
 
 def check_call(name: str, wanted: dict[str, Spec], arguments: dict[str, Any], library: str) -> dict[str, Any]:

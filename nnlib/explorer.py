@@ -396,7 +396,7 @@ class Explorer:
     def _build(self) -> dict[str, Any]:
         import ipywidgets as w
 
-        width, height = (int(inches * self._canvas.figure.dpi) for inches in self.size)
+        width, height = (round(inches * self._canvas.figure.dpi) for inches in self.size)
         controls: dict[str, Any] = {}
         rows: list[Any] = []
         for name, control in self.controls.items():

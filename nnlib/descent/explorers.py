@@ -335,8 +335,8 @@ def batch_size():
             artists[f"small {side}"] = ax.plot([], [], color=figures.BLUE)[0]
             artists[f"large {side}"] = ax.plot([], [], color=figures.VERMILLION, ls="--")[0]
         artists["names"] = [
-            right.text(1, 1, "", fontsize=9, color=color, ha="right", va=va)
-            for color, va in ((figures.BLUE, "bottom"), (figures.VERMILLION, "top"))
+            right.text(1, 1, "", fontsize=9, color=color, ha="right", va="top")
+            for color in (figures.BLUE, figures.VERMILLION)
         ]
         return artists
 
@@ -346,11 +346,11 @@ def batch_size():
             loss = np.clip(h.loss[1:], low, high)
             artists[f"{name} epochs"].set_data(h.epoch[1:], loss)
             artists[f"{name} steps"].set_data(h.step[1:], loss)
-        for label, h, text in zip(
-            artists["names"], (r["small"], r["large"]), ("batch 16", f"batch {16 * r['k']}")
-        ):
-            label.set_position((h.step[-1], np.clip(h.loss[-1], low, high)))
-            label.set_text(f"{text} ")
+        for label, h, k, lower in zip(artists["names"], (r["small"], r["large"]), (1, r["k"]), (0.9, 0.7)):
+            label.set_position(
+                (h.step[-1], lower * np.clip(h.loss[-1], low, high))
+            )  # apart, should they meet
+            label.set_text(f"batch {16 * k} ")
         stopped = r["large"].diverged_at
         artists["text"].set_text("" if stopped is None else f"diverged at step {stopped}")
 

@@ -309,38 +309,43 @@ def approximation():
 
     def compute(target, bend, width, method, steps, seed):
         f, y = BENDS[bend][0], TARGETS[target](INSIDE)
-        networks = {
-            n: best_outputs(random_units(f, n, np.random.default_rng(seed)), INSIDE, y) for n in (*WIDTHS, width)
-        }
-        network = networks.pop(width) if width not in WIDTHS else networks[width]
-        if method == METHODS[1]:
+
+        def drawn(n):
+            return best_outputs(random_units(f, n, np.random.default_rng(seed)), INSIDE, y)
+
+        def error(network):
+            return np.sqrt(np.mean((network(INSIDE) - y) ** 2))
+
+        if method == METHODS[0]:
+            network = drawn(width)
+        else:
             network = trained_units(bend, width, steps, np.random.default_rng(seed), INSIDE, y)
         return dict(
             y=TARGETS[target](AROUND),
             fitted=network(AROUND),
             width=width,
-            error=np.sqrt(np.mean((network(INSIDE) - y) ** 2)),
-            errors=[np.sqrt(np.mean((networks[n](INSIDE) - y) ** 2)) for n in WIDTHS],
+            error=error(network),
+            errors=[error(drawn(n)) for n in WIDTHS],
         )
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.5, 1))
-        left.set(xlim=AROUND[[0, -1]], ylim=(-4.6, 4.6), xticks=[-np.pi, 0, np.pi], xlabel="input", ylabel="output")
-        left.set_xticklabels(["−π", "0", "π"])
-        left.set_title("Between the gray bands it is fitted, beyond them not")
+        left.set(xlim=AROUND[[0, -1]], ylim=(-4.6, 4.6), xlabel="input", ylabel="output")
+        left.set_xticks([-np.pi, 0, np.pi], ["−π", "0", "π"])
+        left.set_title("Fitted between the gray bands, on its own inside them")
         for low, high in ((AROUND[0], -np.pi), (np.pi, AROUND[-1])):
             left.axvspan(low, high, color="#EEEEEE", lw=0)
-        right.set(xscale="log", yscale="log", xlim=(0.85, 75), ylim=(1e-5, 10), xticks=WIDTHS)
+        right.set(xscale="log", yscale="log", xlim=(0.85, 75), ylim=(1e-5, 10))
         right.set(xlabel="hidden units", ylabel="error (root mean square)", title="Error against width")
-        right.set_xticklabels(WIDTHS)
+        right.set_xticks(WIDTHS, WIDTHS)
         right.minorticks_off()
+        right.text(0.95, 1.5e-5, "gray: random units,\nbest output weights", color=figures.GRAY, fontsize=9)
         blue, orange = figures.BLUE, figures.VERMILLION
         return {
             "y": left.plot(AROUND, 0 * AROUND, color=blue, label="target")[0],
             "fitted": left.plot(AROUND, 0 * AROUND, color=orange, ls="--", label="network", zorder=3)[0],
             "legend": left.legend(loc="upper center", ncols=2),
             "errors": right.plot(WIDTHS, [1] * 7, "o-", color=figures.GRAY, ms=4, lw=1.2)[0],
-            "says": right.text(0.95, 1.5e-5, "gray: random units,\nbest output weights", color=figures.GRAY, fontsize=9),
             "now": right.plot([1], [1], "D", color=orange, ms=9)[0],
         }
 
@@ -368,7 +373,9 @@ def approximation():
         ),
         goal=Goal(
             "sin(3x)·|x| with an error below 0.01 and at most 24 units",
-            lambda values, r: values["target"] == "sin(3x)·|x|" and values["width"] <= 24 and r["error"] < 0.01,
+            lambda values, r: (
+                values["target"] == "sin(3x)·|x|" and values["width"] <= 24 and r["error"] < 0.01
+            ),
         ),
         code={"numpy": _APPROXIMATE + _FIT_NUMPY, "torch": _APPROXIMATE + _FIT_TORCH},
         answer=lambda r: r["error"],
@@ -445,4 +452,300 @@ else:
         optimizer.step()
     fitted = (f(torch.outer(x, w) + b) @ v + c).detach()
 answer = float((fitted.ravel() - y).square().mean().sqrt())
+"""
+
+
+# ------------------------------------------------------------------------- one point, from layer to layer
+
+UNITS = 6
+COLUMNS = (2, UNITS, UNITS, 1)
+LAYERS = ("first hidden layer", "second hidden layer", "output")
+
+
+@cache
+def trained_2_6_6_1(kind, activation, seed):
+    """Weights and biases, layer by layer, after training on 200 points."""
+    rng = np.random.default_rng(seed)
+    x, y = getattr(data, kind)(200, 0.05, rng)
+    model = network(UNITS, 2, ACTIVATIONS[activation], rng)
+    fit(model, x, y[:, None] * 1.0, lr=0.2, momentum=0.9, epochs=300, loss=binary_cross_entropy_with_logits)
+    return [tuple(p.astype(float) for p in layer.params.values()) for layer in model.layers if layer.params]
+
+
+def signals(x, layers, activation):
+    """What each layer passes on: the inputs, the hidden units, the probability of class 1."""
+    f, values = BENDS[activation][0], [x]
+    for weight, bias in layers[:-1]:
+        values.append(f(values[-1] @ weight.T + bias))
+    weight, bias = layers[-1]
+    return [*values, sigmoid.unchecked(values[-1] @ weight.T + bias)]
+
+
+def signal():
+    """A point goes through 2-6-6-1: what every unit passes on, and what one of them answers elsewhere."""
+    places = [
+        [(column, (k - (n - 1) / 2) * 6 / (n + 1)) for k in range(n)] for column, n in enumerate(COLUMNS)
+    ]
+    ends = [[(a, b) for b in here for a in before] for before, here in zip(places, places[1:])]
+
+    def compute(x1, x2, kind, activation, layer, unit, seed):
+        layers, point = trained_2_6_6_1(kind, activation, seed), np.array([x1, x2])
+        values, depth = signals(point, layers, activation), LAYERS.index(layer) + 1
+        chosen = unit - 1 if layer != "output" else 0
+        plane = signals(PLANE, layers, activation)[depth][:, chosen]
+        x, y = getattr(data, kind)(200, 0.05, np.random.default_rng(seed))
+        return dict(
+            point=point,
+            points=(x, y),
+            values=values,
+            parts=[(weight * value).ravel() for (weight, _), value in zip(layers, values)],
+            plane=plane if layer == "output" else 0.5 + 0.5 * plane / np.abs(plane).max(),
+            chosen=places[depth][chosen],
+            probability=float(values[-1][0]),
+        )
+
+    def setup(fig):
+        left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.6))
+        left.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        left.set(xlabel="input 1", ylabel="input 2", aspect="equal", title="The ringed unit's answers")
+        right.set(xlim=(-0.35, 3.35), ylim=(3.2, -3.6), yticks=[])
+        right.set_xticks(range(4), ["inputs", "hidden 1", "hidden 2", "output"])
+        right.spines[["left", "bottom"]].set_visible(False)
+        right.tick_params(length=0)
+        right.set_title("The point on its way: purple below 0, orange above")
+        spots = np.array([place for column in places for place in column])
+        style = dict(s=9, linewidths=0, alpha=0.6, zorder=2)
+        node = dict(s=560, cmap="PuOr_r", vmin=-1.6, vmax=1.6, edgecolors="#888888", zorder=2)
+        middle = dict(ha="center", va="center", fontsize=8, zorder=4)
+        return {
+            "plane": figures.surface(left, np.zeros(GRID**2), -REACH, REACH),
+            "points": [
+                left.scatter([], [], color=color, marker=marker, **style)
+                for color, marker in ((figures.VERMILLION, "^"), (figures.BLUE, "o"))
+            ],
+            "point": left.plot([], [], "*", color="black", mec="white", ms=17, zorder=4)[0],
+            "edges": [
+                right.add_collection(LineCollection(segments, cmap="PuOr_r", clim=(-2.5, 2.5), zorder=1))
+                for segments in ends
+            ],
+            "nodes": right.scatter(*spots.T, c=0 * spots[:, 0], **node),
+            "ring": right.scatter([], [], s=800, facecolors="none", edgecolors="black", linewidths=2),
+            "texts": [right.text(*spot, "", **middle) for spot in spots],
+        }
+
+    def draw(artists, r):
+        artists["plane"].set_data(r["plane"].reshape(GRID, GRID))
+        x, y = r["points"]
+        for label, artist in enumerate(artists["points"]):
+            artist.set_offsets(x[y == label])
+        artists["point"].set_data([r["point"][0]], [r["point"][1]])
+        for artist, parts in zip(artists["edges"], r["parts"]):
+            artist.set_array(parts)
+            artist.set_linewidths(0.3 + 2 * np.minimum(np.abs(parts), 2.5))
+        values = np.concatenate(r["values"])
+        artists["nodes"].set_array(values)
+        for text, value in zip(artists["texts"], values):
+            text.set_text(f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−"))
+            text.set_color("white" if abs(value) > 1 else "black")
+        artists["ring"].set_offsets([r["chosen"]])
+
+    return Explorer(
+        "One point on its way through a network",
+        dict(
+            x1=Slider(-1.3, 1.3, 0.5, "input 1", step=0.02),
+            x2=Slider(-1.3, 1.3, 0.3, "input 2", step=0.02),
+            kind=Choice(("moons", "circles", "xor", "blobs"), "moons", "points"),
+            activation=Choice(tuple(ACTIVATIONS), "tanh", "activation"),
+            layer=Choice(LAYERS, LAYERS[0], "look at"),
+            unit=IntSlider(1, UNITS, 1, "unit"),
+            seed=Seed(),
+        ),
+        setup,
+        draw,
+        compute=compute,
+        size=(9, 3.6),
+        note=lambda values, r: f"class 1 with probability {r['probability']:.3f}",
+        goal=Goal(
+            "a point about which the network cannot decide: between 0.4 and 0.6",
+            lambda values, r: 0.4 <= r["probability"] <= 0.6,
+        ),
+        code={"numpy": _SIGNAL + _SIGNAL_NUMPY, "torch": _SIGNAL + _SIGNAL_TORCH},
+        answer=lambda r: r["probability"],
+    )
+
+
+_SIGNAL = """
+import numpy as np
+from nnlib.linear.explorers import trained_2_6_6_1
+
+layers = trained_2_6_6_1($kind, $activation, $seed)      # three pairs of weight and bias
+"""
+
+_SIGNAL_NUMPY = """
+f = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}[$activation]
+h = np.array([$x1, $x2])
+for weight, bias in layers[:-1]:
+    h = f(weight @ h + bias)
+weight, bias = layers[-1]
+z = (weight @ h + bias)[0]
+answer = 1 / (1 + np.exp(-z))
+"""
+
+_SIGNAL_TORCH = """
+import torch
+from torch import nn
+
+bend = {"tanh": nn.Tanh, "relu": nn.ReLU}[$activation]
+model = nn.Sequential(nn.Linear(2, 6), bend(), nn.Linear(6, 6), bend(), nn.Linear(6, 1)).double()
+linears = [module for module in model if isinstance(module, nn.Linear)]
+for module, (weight, bias) in zip(linears, layers):
+    module.weight.data, module.bias.data = torch.from_numpy(weight), torch.from_numpy(bias)
+with torch.no_grad():
+    answer = float(torch.sigmoid(model(torch.tensor([$x1, $x2], dtype=torch.float64))))
+"""
+
+
+# --------------------------------------------------------------------------- one digit, from layer to layer
+
+
+@cache
+def trained_reader():
+    """64-16-16-10 after 30 epochs on the digits: weights and biases, layer by layer."""
+    rng, digits = np.random.default_rng(0), data.digits(np.float32)
+    first, second, last = (Linear(i, o, rng=rng) for i, o in ((64, 16), (16, 16), (16, 10)))
+    model = Sequential(first, ReLU(), second, ReLU(), last)
+    how = dict(lr=0.1, momentum=0.9, epochs=30, batch_size=64, rng=rng, every=600)
+    fit(model, digits.x_train, digits.y_train, **how)
+    return [tuple(p.astype(float) for p in layer.params.values()) for layer in model.layers if layer.params]
+
+
+@cache
+def pictures():
+    """The first 20 test pictures of each digit: (10, 20, 8, 8)."""
+    test = data.digits()
+    return np.stack([test.x_test[test.y_test == k][:20].reshape(-1, 8, 8) for k in range(10)])
+
+
+def shifted(picture, columns):
+    """Moved to the right, or to the left where columns < 0; what leaves is gone."""
+    moved = np.roll(picture, columns, axis=1)
+    moved[:, slice(columns) if columns >= 0 else slice(columns, None)] = 0
+    return moved
+
+
+def digit():
+    """A digit goes through a trained network: every layer as a picture, and the ten probabilities."""
+    tiles = np.full((35, 35), np.nan)  # sixteen tiles of 8 x 8 with a gap between them
+
+    def compute(digit, example, noise, columns, silent):
+        rng = np.random.default_rng(100 * digit + example)
+        x = shifted(pictures()[digit, example], columns) + noise * rng.normal(size=(8, 8))
+        (weight1, bias1), (weight2, bias2), (weight3, bias3) = trained_reader()
+        h1 = np.maximum(weight1 @ x.ravel() + bias1, 0)
+        h1[silent - 1 : silent] = 0
+        h2 = np.maximum(weight2 @ h1 + bias2, 0)
+        z = weight3 @ h2 + bias3
+        p = np.exp(z - z.max())
+        return dict(x=x, parts=weight1.reshape(16, 8, 8) * x, h1=h1, h2=h2, p=p / p.sum(), digit=digit)
+
+    def setup(fig):
+        axes = figures.axes(fig, 1, 5, width_ratios=(1, 1.45, 1, 1, 1.5))
+        for ax in axes[:4]:
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+            ax.set_anchor("N")
+        titles = ("64 inputs", "weight × input", "hidden 1", "hidden 2", "probability of each digit")
+        for ax, title in zip(axes, titles):
+            ax.set_title(title, fontsize=10)
+        axes[4].set(xlim=(0, 1.12), ylim=(9.6, -0.6), yticks=range(10), xticks=[0, 0.5, 1])
+        hidden = list(zip(axes[2:4], (6, 10)))
+        middle = dict(ha="center", va="center", fontsize=7, zorder=2)
+        return {
+            "x": axes[0].imshow(np.zeros((8, 8)), cmap="gray_r", vmin=0, vmax=1),
+            "parts": axes[1].imshow(tiles, cmap="PuOr_r", vmin=-0.5, vmax=0.5),
+            "h": [ax.imshow(np.zeros((4, 4)), cmap="viridis", vmin=0, vmax=top) for ax, top in hidden],
+            "numbers": [[ax.text(k % 4, k // 4, "", **middle) for k in range(16)] for ax, _ in hidden],
+            "bars": list(axes[4].barh(range(10), np.zeros(10), color=figures.BLUE)),
+            "right": axes[4].plot([1.06], [0], "<", color="black", ms=7)[0],
+        }
+
+    def draw(artists, r):
+        artists["x"].set_data(r["x"])
+        for k, part in enumerate(r["parts"]):
+            row, column = 9 * (k // 4), 9 * (k % 4)
+            tiles[row : row + 8, column : column + 8] = part
+        artists["parts"].set_data(tiles)
+        for picture, texts, h in zip(artists["h"], artists["numbers"], (r["h1"], r["h2"])):
+            picture.set_data(h.reshape(4, 4))
+            for text, value in zip(texts, h):
+                text.set_text(f"{value:.1f}")
+                text.set_color("black" if value > 3.5 else "white")
+        for k, (bar, p) in enumerate(zip(artists["bars"], r["p"])):
+            bar.set_width(p)
+            bar.set_color(figures.BLUE if k == r["digit"] else figures.VERMILLION)
+        artists["right"].set_ydata([r["digit"]])
+
+    def note(values, r):
+        answer = int(r["p"].argmax())
+        says = "right" if answer == values["digit"] else f"wrong: it is a {values['digit']}"
+        return f"the network says {answer} with probability {r['p'][answer]:.3f}, {says}"
+
+    return Explorer(
+        "One digit on its way through a trained network",
+        dict(
+            digit=IntSlider(0, 9, 3, "digit"),
+            example=IntSlider(0, 19, 0, "picture"),
+            noise=Slider(0, 0.5, 0.0, "noise", step=0.01),
+            columns=IntSlider(-2, 2, 0, "columns to the right"),
+            silent=IntSlider(0, 16, 0, "silence this unit of hidden 1 (0: none)"),
+        ),
+        setup,
+        draw,
+        compute=compute,
+        size=(9, 2.7),
+        note=note,
+        goal=Goal(
+            "a wrong answer by one silent unit alone, without noise and shift",
+            lambda values, r: (
+                values["silent"] > 0
+                and values["noise"] == values["columns"] == 0
+                and r["p"].argmax() != values["digit"]
+            ),
+        ),
+        code={"numpy": _DIGIT + _DIGIT_NUMPY, "torch": _DIGIT + _DIGIT_TORCH},
+        answer=lambda r: r["p"][r["digit"]],
+    )
+
+
+_DIGIT = """
+import numpy as np
+from nnlib.linear.explorers import pictures, shifted, trained_reader
+
+noise = np.random.default_rng(100 * $digit + $example).normal(size=(8, 8))
+x = (shifted(pictures()[$digit, $example], $columns) + $noise * noise).ravel()
+(weight1, bias1), (weight2, bias2), (weight3, bias3) = trained_reader()
+"""
+
+_DIGIT_NUMPY = """
+h1 = np.maximum(weight1 @ x + bias1, 0)
+if $silent:
+    h1[$silent - 1] = 0
+h2 = np.maximum(weight2 @ h1 + bias2, 0)
+z = weight3 @ h2 + bias3
+p = np.exp(z - z.max())
+answer = p[$digit] / p.sum()
+"""
+
+_DIGIT_TORCH = """
+import torch
+from torch.nn import functional as F
+
+x, weight1, bias1, weight2, bias2, weight3, bias3 = map(
+    torch.from_numpy, (x, weight1, bias1, weight2, bias2, weight3, bias3)
+)
+h1 = F.relu(F.linear(x, weight1, bias1))
+if $silent:
+    h1[$silent - 1] = 0
+h2 = F.relu(F.linear(h1, weight2, bias2))
+answer = float(F.softmax(F.linear(h2, weight3, bias3), dim=0)[$digit])
 """

@@ -91,14 +91,14 @@ for step in range(50):
     loss = torch.nn.functional.mse_loss(output, torch.zeros_like(output)) / 2
     loss.backward()
     optimizer.step()
-answer = torch.sigmoid(w + b)
+answer = torch.sigmoid(w + b).item()
 """
 
 
 # ------------------------------------------------------------------------- loss and gradient, all at once
 
 NUMBERS = ("squared error", "absolute error", "Huber", "smooth L1", "Gaussian NLL")
-ANSWERS = ("cross-entropy", "squared error of sigmoid", "hinge", "focal")
+ANSWERS = ("cross-entropy", "sigmoid, squared", "hinge", "focal")
 _GRID = np.linspace(-5, 5, 201)
 
 
@@ -125,7 +125,7 @@ def losses_at(x, yes, delta, var, gamma):
         losses = f(x, *arrays, **settings, reduction="none")
         found[name] = losses, backward(np.ones_like(x), x, *arrays, **settings, reduction="none")[0]
     p = _sigmoid(x)
-    found["squared error of sigmoid"] = (p - yes) ** 2, 2 * (p - yes) * p * (1 - p)
+    found["sigmoid, squared"] = (p - yes) ** 2, 2 * (p - yes) * p * (1 - p)
     return found
 
 
@@ -140,7 +140,7 @@ def all_losses():
         return dict(curves=curves, here=here, x=prediction, loss=loss)
 
     def setup(fig):
-        grid = figures.axes(fig, 2, 3, width_ratios=(1, 1, 0.62), sharex="col")
+        grid = figures.axes(fig, 2, 3, width_ratios=(1, 1, 0.85), sharex="col")
         artists = {"lines": {}, "dots": {}, "texts": {}}
         for column, names in enumerate((NUMBERS, ANSWERS)):
             for row, label in enumerate(("loss", "gradient")):
@@ -161,14 +161,13 @@ def all_losses():
             grid[row, 2].axis("off")
             grid[row, 2].set(xlim=(0, 1), ylim=(0, 1))
         for ax, names in ((grid[0, 2], NUMBERS), (grid[1, 2], ANSWERS)):
-            ax.text(0.62, 0.97, "loss", fontsize=9, ha="right", color=GRAY)
-            ax.text(0.98, 0.97, "gradient", fontsize=9, ha="right", color=GRAY)
-            for i, (name, (color, dash)) in enumerate(zip(names, LOOKS)):
-                y = 0.82 - 0.19 * i
-                ax.plot([0, 0.1], [y + 0.1, y + 0.1], color=color, ls=dash, lw=1.4, clip_on=False)
-                ax.text(0.13, y + 0.1, name, fontsize=9, va="center", color=color)
+            for at, title in ((0.78, "loss"), (1, "gradient")):
+                ax.text(at, 0.95, title, fontsize=9, ha="right", color=GRAY)
+            for y, name, (color, dash) in zip((0.82, 0.67, 0.52, 0.37, 0.22), names, LOOKS):
+                ax.plot([0, 0.09], [y, y], color=color, ls=dash, lw=1.4, clip_on=False)
+                ax.text(0.12, y, name, fontsize=9, va="center", color=color)
                 artists["texts"][name] = [
-                    ax.text(at, y, "", fontsize=9, ha="right", va="center") for at in (0.62, 0.98)
+                    ax.text(at, y, "", fontsize=9, ha="right", va="center") for at in (0.78, 1)
                 ]
         return artists
 
@@ -179,11 +178,11 @@ def all_losses():
             artists["dots"][name, row].set_data([r["x"]], [r["here"][name][row]])
         for name, texts in artists["texts"].items():
             for text, value in zip(texts, r["here"][name]):
-                text.set_text(f"{value:.3f}")
+                text.set_text(f"{value:.2f}")
                 text.set_fontweight("bold" if name == r["loss"] else "normal")
 
     def far_but_unmoved(values, r):
-        loss, gradient = r["here"]["squared error of sigmoid"]
+        loss, gradient = r["here"]["sigmoid, squared"]
         return loss > 0.8 and abs(gradient) < 0.1
 
     return Explorer(
@@ -192,8 +191,8 @@ def all_losses():
             prediction=Slider(-5, 5, -1.0, "prediction", 0.05),
             loss=Choice(NUMBERS + ANSWERS, "cross-entropy", "loss in bold"),
             answer=Choice(("yes", "no"), "yes", "right answer"),
-            delta=Slider(0.1, 3, 1.0, "delta (Huber), beta (smooth L1)", 0.05),
-            var=LogSlider(0.1, 10, 1.0, "var (Gaussian NLL)"),
+            delta=Slider(0.1, 3, 0.5, "delta (Huber), beta (smooth L1)", 0.05),
+            var=LogSlider(0.1, 10, 3.0, "var (Gaussian NLL)"),
             gamma=Slider(0, 5, 2.0, "gamma (focal)", 0.1),
         ),
         setup,
@@ -226,7 +225,7 @@ gradient = {
     "smooth L1": np.clip(x / delta, -1, 1),
     "Gaussian NLL": x / var,
     "cross-entropy": p - yes,
-    "squared error of sigmoid": 2 * (p - yes) * p * (1 - p),
+    "sigmoid, squared": 2 * (p - yes) * p * (1 - p),
     "hinge": -sign * (sign * x < 1),
     "focal": miss**gamma * (p - yes + sign * gamma * (1 - miss) * np.log(1 - miss)),
 }
@@ -246,19 +245,19 @@ loss = {
     "smooth L1": F.smooth_l1_loss(x, zero, beta=$delta),
     "Gaussian NLL": F.gaussian_nll_loss(x, zero, torch.full_like(x, $var)),
     "cross-entropy": surprise,
-    "squared error of sigmoid": F.mse_loss(torch.sigmoid(x), yes),
+    "sigmoid, squared": F.mse_loss(torch.sigmoid(x), yes),
     "hinge": F.relu(1 - (2 * yes - 1) * x).sum(),
     "focal": (1 - torch.exp(-surprise)) ** $gamma * surprise,
 }[$loss]
 loss.backward()
-answer = x.grad
+answer = x.grad.item()
 """
 
 
 # ------------------------------------------------------------------------------- the fit each loss chooses
 
 
-def points(seed, x, y, copies, n=30):
+def points(seed, x, y, copies, n=20):
     """n points on y = x with noise 0.5, and `copies` outliers at (x, y)."""
     rng = np.random.default_rng(seed)
     xs = np.concatenate([rng.uniform(-3, 3, n), np.full(copies, x)])
@@ -277,19 +276,21 @@ def outlier():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.15, 1))
-        left.set(xlim=(-6, 6), ylim=(-10, 10), xlabel="x", ylabel="y", title="The line each loss chooses")
-        left.plot([-6, 6], [-6, 6], color="#CCCCCC", lw=5, solid_capstyle="butt", zorder=0)
-        left.text(-5.8, -9.5, "gray: the true line, y = x", fontsize=8, color=GRAY)
-        right.set(xlim=(-15, 15), ylim=(-4.2, 4.2), xlabel="distance of a point from the line")
+        left.set(
+            xlim=(-8.3, 8.3), ylim=(-10.4, 10.4), xlabel="x", ylabel="y", title="The line each loss chooses"
+        )
+        left.plot([-9, 9], [-9, 9], color="#CCCCCC", lw=5, solid_capstyle="butt", zorder=0)
+        left.text(-8, -9.8, "gray: the true line, y = x", fontsize=8, color=GRAY)
+        right.set(xlim=(-15, 15), ylim=(-13, 13), xlabel="distance of a point from the line")
         right.set_ylabel("its pull: slope of the loss")
-        right.set_title("★ the outlier: pulled down to size, or not")
+        right.set_title("How hard the outlier ★ pulls")
         right.axhline(0, color="#DDDDDD", lw=0.8, zorder=0)
         artists = dict(
             points=left.plot([], [], "o", color="black", ms=3.5)[0],
             star=left.plot([], [], "*", color="black", ms=13)[0],
             lines={n: left.plot([], [], color=c, ls=d, lw=1.8)[0] for n, (c, d) in looks.items()},
             texts={
-                name: left.text(-5.8, 8.8 - 1.5 * i, "", fontsize=9, color=color)
+                name: left.text(8, -6.5 - 1.6 * i, "", fontsize=9, color=color, ha="right")
                 for i, (name, (color, _)) in enumerate(looks.items())
             },
             pulls={n: right.plot([], [], color=c, ls=d, lw=1.2)[0] for n, (c, d) in looks.items()},
@@ -302,7 +303,7 @@ def outlier():
         return {"squared error": d, "absolute error": np.sign(d), "Huber": np.clip(d, -delta, delta)}[name]
 
     def draw(artists, r):
-        n, ends, grid = r["n"], np.array([-6.0, 6.0]), np.linspace(-15, 15, 121)
+        n, ends, grid = r["n"], np.array([-9.0, 9.0]), np.linspace(-15, 15, 121)
         artists["points"].set_data(r["x"][:n], r["y"][:n])
         artists["star"].set_data(r["x"][n:], r["y"][n:])
         for name, (slope, intercept) in r["lines"].items():
@@ -310,15 +311,15 @@ def outlier():
             artists["texts"][name].set_text(f"{name}: slope {slope:.2f}")
             artists["pulls"][name].set_data(grid, pull(name, grid, r["delta"]))
             d = r["residuals"][name][n:]
-            artists["stars"][name].set_data(d, np.clip(pull(name, d, r["delta"]), -4.1, 4.1))
+            artists["stars"][name].set_data(d, np.clip(pull(name, d, r["delta"]), -12.8, 12.8))
 
     return Explorer(
         "The fit that each loss chooses",
         dict(
             y=Slider(-10, 10, 8.0, "outlier: y", 0.1, ".1f"),
-            x=Slider(-6, 6, -2.5, "outlier: x", 0.1, ".1f"),
-            copies=Choice((1, 2, 4, 8, 16), 1, "how many lie there"),
-            delta=LogSlider(0.05, 20, 1.0, "delta (Huber)"),
+            x=Slider(-8, 8, -2.5, "outlier: x", 0.1, ".1f"),
+            copies=Choice((1, 2, 4, 8), 1, "how many lie there"),
+            delta=LogSlider(0.05, 20, 2.0, "delta (Huber)"),
             seed=Seed(),
         ),
         setup,
@@ -329,8 +330,8 @@ def outlier():
             "slope (1 is right): " + ", ".join(f"{name} {line[0]:.2f}" for name, line in r["lines"].items())
         ),
         goal=Goal(
-            "one outlier that drags even absolute error below a slope of 0.6",
-            lambda values, r: values["copies"] == 1 and r["lines"]["absolute error"][0] < 0.6,
+            "with at most four outliers, turn the line of absolute error downhill",
+            lambda values, r: values["copies"] <= 4 and r["lines"]["absolute error"][0] < 0,
         ),
         code={"numpy": _NUMPY_LINE, "torch": _TORCH_LINE},
         answer=lambda r: r["lines"]["Huber"][0],
@@ -366,7 +367,7 @@ def closure():
     return loss
 
 optimizer.step(closure)
-answer = line[0]
+answer = line[0].item()
 """
 
 
@@ -399,7 +400,7 @@ def rare_class():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.15, 1))
         left.set(xlim=(-4.5, 4.5), ylim=(0, 1.02), xlabel="the one feature", ylabel="probability of a yes")
-        left.set_title("Bars: how many no (▽) and yes (○)")
+        left.set_title("What is learned; counts of no ▼ and yes ●")
         right.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall: share of the yes that are found")
         right.set_ylabel("precision: share that is right")
         right.set_title("All thresholds, and yours")
@@ -503,5 +504,5 @@ def closure():
     return loss
 
 optimizer.step(closure)
-answer = torch.sigmoid(line[0] * x + line[1]).mean()
+answer = torch.sigmoid(line[0] * x + line[1]).mean().item()
 """
