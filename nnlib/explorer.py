@@ -377,7 +377,7 @@ class Explorer:
         return bundle | {"application/vnd.jupyter.widget-view+json": view}
 
     def still(self) -> bytes:
-        """The picture of the present state as a small PNG; what trains behind a button is trained to the end."""
+        """The picture of the present state as a small PNG; what trains by a button is trained to the end."""
         if self.result is None:
             self.finish() if self._generator else self.update()
         return _png(self._paint(self.result), small=True)
