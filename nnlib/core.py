@@ -354,7 +354,7 @@ def check_call(name: str, wanted: dict[str, Spec], arguments: dict[str, Any], li
             if spec.name in arguments:
                 _check_value(spec, arguments[spec.name], library, sizes)
         arrays = {s.name: v for s in order if hasattr(v := arguments.get(s.name), "dtype")}
-        given = {name: _dtype(v) for name, v in arrays.items() if not isinstance(v, float)}  # as np.float64 is
+        given = {n: _dtype(v) for n, v in arrays.items() if not isinstance(v, float)}  # np.float64 is a float
         dtypes = {name: dtype for name, dtype in given.items() if _family(dtype) == "float"}
         if len(set(dtypes.values())) > 1:
             came = ", ".join(f"{k} {v}" for k, v in dtypes.items())

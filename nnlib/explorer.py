@@ -49,6 +49,13 @@ live: weakref.WeakSet[Explorer] = (
 # ------------------------------------------------------------------------------------------------ controls
 
 
+def _step(low: float, value: float, step: float) -> float:
+    """The step nearest to `step` on which `value` stands: a front end moves what lies between two steps."""
+    count = round((value - low) / step)
+    on_a_step = math.isclose(low + count * step, value, rel_tol=1e-9, abs_tol=1e-9)
+    return step if on_a_step else (value - low) / max(count, 1)
+
+
 @dataclass(frozen=True)
 class Slider:
     """A number between low and high."""
@@ -60,11 +67,11 @@ class Slider:
     step: float = 0.0
     format: str = ".2f"
 
-    def widget(self) -> Any:
+    def widget(self, value: Any) -> Any:
         import ipywidgets as w
 
-        step = self.step or (self.high - self.low) / 100
-        return w.FloatSlider(self.value, min=self.low, max=self.high, step=step, readout_format=self.format)
+        step = _step(self.low, value, self.step or (self.high - self.low) / 100)
+        return w.FloatSlider(value, min=self.low, max=self.high, step=step, readout_format=self.format)
 
     def accept(self, value: Any) -> Any:
         """The value as this control would give it, or an error that says what was expected."""
@@ -89,12 +96,12 @@ class LogSlider(Slider):
 
     format: str = ".3g"
 
-    def widget(self) -> Any:
+    def widget(self, value: Any) -> Any:
         import ipywidgets as w
 
         low, high = np.log10(self.low), np.log10(self.high)
-        step = self.step or (high - low) / 80
-        return w.FloatLogSlider(self.value, min=low, max=high, step=step, readout_format=self.format)
+        step = _step(low, np.log10(value), self.step or (high - low) / 80)
+        return w.FloatLogSlider(value, min=low, max=high, step=step, readout_format=self.format)
 
     def accept(self, value: Any) -> Any:
         """A widget computes its ends as powers: those a rounding outside of the range are the range's own."""
@@ -113,11 +120,11 @@ class IntSlider(Slider):
 
     format: str = "d"
 
-    def widget(self) -> Any:
+    def widget(self, value: Any) -> Any:
         import ipywidgets as w
 
-        step = int(self.step or 1)
-        return w.IntSlider(self.value, min=self.low, max=self.high, step=step, readout_format=self.format)
+        step = math.gcd(int(self.step or 1), int(value - self.low))
+        return w.IntSlider(value, min=self.low, max=self.high, step=step, readout_format=self.format)
 
     def accept(self, value: Any) -> Any:
         number = super().accept(value)
@@ -149,10 +156,10 @@ class Choice:
     value: Any
     label: str
 
-    def widget(self) -> Any:
+    def widget(self, value: Any) -> Any:
         import ipywidgets as w
 
-        return w.Dropdown(options=self.options, value=self.value)
+        return w.Dropdown(options=self.options, value=value)
 
     def accept(self, value: Any) -> Any:
         if value not in self.options:
@@ -175,10 +182,10 @@ class Toggle:
     value: bool
     label: str
 
-    def widget(self) -> Any:
+    def widget(self, value: Any) -> Any:
         import ipywidgets as w
 
-        return w.ToggleButton(self.value, description=self.label, layout={"width": "auto"})
+        return w.ToggleButton(value, description=self.label, layout={"width": "auto"})
 
     def accept(self, value: Any) -> Any:
         if not isinstance(value, (bool, np.bool_)):
@@ -400,9 +407,8 @@ class Explorer:
         controls: dict[str, Any] = {}
         rows: list[Any] = []
         for name, control in self.controls.items():
-            widget = control.widget()
+            widget = control.widget(self.values[name])
             widget.style.description_width = "initial"
-            widget.value = self.values[name]
             widget.observe(lambda change, name=name: self._turned(name, change["new"]), names="value")
             controls[name] = widget
             if isinstance(control, Toggle):
@@ -456,12 +462,15 @@ class Explorer:
         """A control moved. While an update runs, further moves only mark it stale: the newest one wins."""
         if self._resetting:
             return
-        self.stop()
         try:
-            self.values[name] = self.controls[name].accept(value)
+            value = self.controls[name].accept(value)
         except (TypeError, ValueError) as error:
             self._complain(error)
             return
+        if isinstance(value, float) and math.isclose(value, self.values[name], rel_tol=1e-9, abs_tol=1e-12):
+            return  # nobody moved it: a front end has computed the place of its handle
+        self.stop()
+        self.values[name] = value
         self._dirty = True
         while self._dirty and self._busy.acquire(blocking=False):
             try:

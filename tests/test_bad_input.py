@@ -352,7 +352,7 @@ def blamed(call: Call, name: str, spoiler: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path, version, spoiler", SPOTS)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_a_spoiled_argument_is_refused(path, version, spoiler, data):
     call, name = data.draw(st.sampled_from(SPOTS[path, version, spoiler]))

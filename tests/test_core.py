@@ -144,7 +144,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("line, value", ACCEPTED, ids=[f"{line}={v!r}" for line, v in ACCEPTED])
+@pytest.mark.parametrize("line, value", ACCEPTED, ids=[f"{i}-{line}" for i, (line, _) in enumerate(ACCEPTED)])
 def test_what_fits_is_accepted(line, value):
     sizes(line, x=value)
 

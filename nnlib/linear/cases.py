@@ -17,11 +17,17 @@ def cases(rng):
             first = dict(x=rng.normal(size=shape), weight1=rng.normal(size=(h, 4)), bias1=rng.normal(size=h))
             second = dict(weight2=rng.normal(size=(o, h)), bias2=rng.normal(size=o), activation=activation)
             yield Case("mlp", first | second, f"{activation}, {note}")
-    square = {name: rng.normal(size=(3, 3)) for name in ("x", "weight1", "weight2")}
-    biases = dict(bias1=rng.normal(size=3), bias2=rng.normal(size=3))
-    yield Case("mlp", square | biases, "all sizes equal")
-    far = dict(x=np.array([[1e3, -1e3], [-1e3, 1e3], [1e3, 1e3]]) @ rng.normal(size=(2, 3)))
-    yield Case("mlp", square | biases | far | {"activation": "tanh"}, "inputs in the thousands")
+    sizes = dict(x=(3, 3), weight1=(3, 3), bias1=3, weight2=(3, 3), bias2=3)
+    square = {name: rng.normal(size=size) for name, size in sizes.items()}
+    yield Case("mlp", square, "all sizes equal")
+    far = square | dict(x=1e3 * np.array([[1.0, -1, 1], [-1, 1, 1], [0, 0, -1]]), activation="tanh")
+    yield Case("mlp", far, "inputs of ±1000")
+
+    extreme = np.array([[1e3, 0.0, -1e3], [-1e3, 2.0, 1.0], [-3.0, -2.0, -1e3]])
+    for task in ("regression", "binary", "multiclass"):
+        yield Case("output_head", dict(x=rng.normal(0, 2, size=(3, 3)), task=task), f"{task}, 3 rows of 3")
+        yield Case("output_head", dict(x=rng.normal(0, 2, size=(4, 2)), task=task), f"{task}, 4 rows of 2")
+        yield Case("output_head", dict(x=extreme, task=task), f"{task}, sums of ±1000")
 
     for note, count in {"two points": 2, "five points": 5}.items():
         points = dict(knots=np.sort(rng.uniform(-2, 2, count)), values=rng.normal(size=count))

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from nnlib.activations.in_numpy import relu, relu_backward, sigmoid, sigmoid_backward, tanh, tanh_backward
+from nnlib.activations.in_numpy import (
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+    tanh,
+    tanh_backward,
+)
 from nnlib.core import checked
 
 ACTIVATIONS = {
@@ -83,6 +92,34 @@ def mlp_backward(grad_output, x, weight1, bias1, weight2, bias2, activation="rel
     grad_z = f_backward(grad_h, z)
     grad_x, grad_weight1, grad_bias1 = linear_backward(grad_z, x, weight1, bias1)
     return grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2
+
+
+@checked
+def output_head(x, task):
+    """What the sums of the last layer mean: numbers, a probability each, or shares of one probability.
+
+        regression: y = x,   binary: y = sigmoid(x),   multiclass: y = softmax(x) over each row
+
+    Parameters
+    ----------
+    x : array (N, O)
+    task : {'regression', 'binary', 'multiclass'}     binary answers O yes-or-no questions at once
+
+    Returns
+    -------
+    y : array (N, O)
+    """
+    if task == "regression":
+        return x.copy()
+    return sigmoid(x) if task == "binary" else softmax(x, dim=1)
+
+
+@checked
+def output_head_backward(grad_output, x, task):
+    """Gradient of `output_head` for x: that of its activation, if it has one."""
+    if task == "regression":
+        return grad_output.copy()
+    return sigmoid_backward(grad_output, x) if task == "binary" else softmax_backward(grad_output, x, dim=1)
 
 
 @checked

@@ -70,8 +70,7 @@ def squared_error_backward(grad_output, x, target):
     id="H09",
     kind="headline",
     claim="Squared error on a saturated unit learns slowly, cross-entropy does not.",
-    source="Glorot & Bengio (2010), AISTATS, section 4.1; Nielsen (2015), Neural networks and deep "
-    "learning, chapter 3",
+    source="Glorot & Bengio (2010), AISTATS; Nielsen (2015), Neural networks and deep learning, chapter 3",
     settings="one sigmoid neuron, w = b = 2, input 1, target 0, lr 0.15; then digits, 64-64-10 ReLU with "
     "the last layer ten times too large, softmax, SGD 0.1, batch 64, 25 epochs; test accuracy",
     seeds=3,

@@ -30,9 +30,8 @@ def badly_wrong():
         left, right = figures.axes(fig, 1, 2)
         left.set(xlim=(0, 300), ylim=(0, 1.02), xlabel="step", ylabel="output; 0 would be right")
         left.set_title("The same neuron, two losses")
-        right.set(
-            xlim=(0, 300), ylim=(1e-4, 2), yscale="log", xlabel="step", ylabel="gradient for the sum w + b"
-        )
+        right.set(xlim=(0, 300), ylim=(1e-4, 2), yscale="log", xlabel="step")
+        right.set_ylabel("gradient for the sum w + b")
         right.set_title("How hard each loss pulls")
         names = ("squared error", "cross-entropy")
         looks = dict(zip(names, ((VERMILLION, "--"), (BLUE, "-"))))
@@ -143,7 +142,7 @@ def all_losses():
         grid = figures.axes(fig, 2, 3, width_ratios=(1, 1, 0.85), sharex="col")
         artists = {"lines": {}, "dots": {}, "texts": {}}
         for column, names in enumerate((NUMBERS, ANSWERS)):
-            for row, label in enumerate(("loss", "gradient")):
+            for row, label in enumerate(("loss", "slope: the gradient")):
                 ax = grid[row, column]
                 ax.set(xlim=(-5, 5), ylim=(-1, 5) if row == 0 else (-3.2, 3.2))
                 ax.axhline(0, color="#DDDDDD", lw=0.8, zorder=0)
@@ -161,7 +160,7 @@ def all_losses():
             grid[row, 2].axis("off")
             grid[row, 2].set(xlim=(0, 1), ylim=(0, 1))
         for ax, names in ((grid[0, 2], NUMBERS), (grid[1, 2], ANSWERS)):
-            for at, title in ((0.78, "loss"), (1, "gradient")):
+            for at, title in ((0.78, "loss"), (1, "slope")):
                 ax.text(at, 0.95, title, fontsize=9, ha="right", color=GRAY)
             for y, name, (color, dash) in zip((0.82, 0.67, 0.52, 0.37, 0.22), names, LOOKS):
                 ax.plot([0, 0.09], [y, y], color=color, ls=dash, lw=1.4, clip_on=False)

@@ -188,7 +188,7 @@ def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
 
     References
     ----------
-    Girshick (2015), Fast R-CNN, arXiv:1504.08083, equation 3.
+    Girshick (2015), Fast R-CNN, arXiv:1504.08083.
     """
     distance = np.abs(x - target)
     if beta == 0:
@@ -230,7 +230,7 @@ def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
 
     References
     ----------
-    Nix & Weigend (1994), Estimating the mean and variance of the target probability distribution, ICNN.
+    Nix & Weigend (1994), Estimating the mean and variance of the target probability distribution.
     """
     v, d = np.maximum(var, eps), x - target
     losses = (np.log(v) + d * d / v) / 2
@@ -382,8 +382,7 @@ def sigmoid_focal_loss(x, target, alpha=0.25, gamma=2.0, reduction="none"):
 
     References
     ----------
-    Lin, Goyal, Girshick, He & Dollár (2017), Focal loss for dense object detection, arXiv:1708.02002,
-    equation 5.
+    Lin, Goyal, Girshick, He & Dollár (2017), Focal loss for dense object detection, arXiv:1708.02002.
     """
     m = target * _sigmoid(-x) + (1 - target) * _sigmoid(x)
     surprise = target * _softplus(-x) + (1 - target) * _softplus(x)
@@ -439,10 +438,6 @@ def hinge(x, target, margin=1.0, reduction="mean"):
     Returns
     -------
     loss : array () or (...)     (...) for reduction='none'
-
-    References
-    ----------
-    Cortes & Vapnik (1995), Support-vector networks, Machine Learning 20, 273-297.
     """
     return _reduce(np.maximum(margin - _signs(x, target) * x, 0), reduction, x.size)
 
@@ -489,8 +484,7 @@ def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean")
 
     References
     ----------
-    Crammer & Singer (2001), JMLR 2, 265-292, take the largest shortfall; Weston & Watkins (1999), and torch,
-    all of them.
+    Crammer & Singer (2001), JMLR 2, 265-292, count the largest shortfall only; torch adds all of them up.
     """
     losses = (_shortfall(x, target, margin) ** p).sum(axis=1) / x.shape[1]
     return _reduce(losses if weight is None else weight[target] * losses, reduction, len(x))
@@ -700,10 +694,6 @@ def kl_div(x, target, reduction="mean", log_target=False):
     Returns
     -------
     loss : array () or (N, ...)     (N, ...) for reduction='none'
-
-    References
-    ----------
-    Kullback & Leibler (1951), Annals of Mathematical Statistics 22, 79-86.
     """
     if log_target:
         losses = np.exp(target) * (target - x)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlib.core import Case
 from nnlib.exercises import Exercise
 from nnlib.neuron import in_numpy
 from nnlib.neuron.in_numpy import logistic_neuron, step
@@ -135,3 +136,92 @@ def no_grad_output(grad_output, x, weight, bias):
     y = logistic_neuron(x, weight, bias)
     d = y * (1 - y)
     return np.outer(d, weight), x.T @ d, d.sum()
+
+
+adaline_update = Exercise(
+    solution=in_numpy.adaline_update,
+    hints=[
+        "The error is taken before any threshold: target - (x @ weight + bias), one number per sample.",
+        "Half the squared error of sample i is (target[i] - x[i] @ weight - bias)² / 2. Its weight gradient "
+        "is -error[i] * x[i]. Average over the batch and step downhill.",
+        "weight + lr * x.T @ error / len(x); the bias has inputs of 1, so it moves by lr * error.mean().",
+    ],
+    next="This is gradient descent, as early as 1960. Notebook 07 looks at it in slow motion.",
+)
+
+
+@adaline_update.mistake(
+    "You took the error after a threshold. Adaline learns from the sum itself; that is what makes its error "
+    "differentiable."
+)
+def error_of_the_decision(x, target, weight, bias, lr=0.01):
+    error = target - np.where(x @ weight + bias >= 0, 1, -1)
+    return weight + lr * x.T @ error / len(x), bias + lr * error.mean()
+
+
+@adaline_update.mistake("You summed over the batch. The step is the mean over samples: divide by N.")
+def summed(x, target, weight, bias, lr=0.01):
+    error = target - (x @ weight + bias)
+    return weight + lr * x.T @ error, bias + lr * error.sum()
+
+
+@adaline_update.mistake("You stepped uphill: the error is target minus sum, or the step must be subtracted.")
+def uphill(x, target, weight, bias, lr=0.01):
+    error = target - (x @ weight + bias)
+    return weight - lr * x.T @ error / len(x), bias - lr * error.mean()
+
+
+@adaline_update.mistake(
+    "Your step is twice as long: the loss has a factor 1/2 in front, which cancels the 2 of the square."
+)
+def without_the_half(x, target, weight, bias, lr=0.01):
+    error = target - (x @ weight + bias)
+    return weight + 2 * lr * x.T @ error / len(x), bias + 2 * lr * error.mean()
+
+
+def _tanh_neuron(x, weight, bias):
+    return np.tanh(x @ weight + bias)
+
+
+def _tanh_neuron_backward(grad_output, x, weight, bias):
+    d = grad_output * (1 - _tanh_neuron(x, weight, bias) ** 2)
+    return np.outer(d, weight), x.T @ d, d.sum()
+
+
+def _tanh_neuron_cases(rng):
+    for n, d in ((7, 2), (4, 5)):
+        args = dict(x=rng.normal(size=(n, d)), weight=rng.normal(size=d), bias=np.array(rng.normal()))
+        yield Case("tanh_neuron", args, f"{d} inputs")
+
+
+tanh_neuron_backward = Exercise(
+    solution=_tanh_neuron_backward,
+    cases=_tanh_neuron_cases,
+    hints=[
+        "Go backward step by step. First through the tanh: its slope at z is 1 - y * y, with y = tanh(z).",
+        "d = grad_output * (1 - y * y) has shape (N,). From there on nothing knows which activation it was.",
+        "As for the logistic neuron: row i of x gets d[i] * weight, the weight x.T @ d, the bias sum(d).",
+    ],
+    next="Only the first line differed. A backward is put together from parts that do not know each other.",
+)
+
+
+@tanh_neuron_backward.mistake("This is the slope of the sigmoid, y * (1 - y). That of tanh is 1 - y * y.")
+def slope_of_the_sigmoid(grad_output, x, weight, bias):
+    y = _tanh_neuron(x, weight, bias)
+    d = grad_output * y * (1 - y)
+    return np.outer(d, weight), x.T @ d, d.sum()
+
+
+@tanh_neuron_backward.mistake("You took the slope at the wrong place: 1 - y * y needs the output y, not z.")
+def slope_of_the_sum(grad_output, x, weight, bias):
+    d = grad_output * (1 - (x @ weight + bias) ** 2)
+    return np.outer(d, weight), x.T @ d, d.sum()
+
+
+@tanh_neuron_backward.mistake(
+    "You left the bias without a gradient. It acts like a weight whose input is 1: it gets the sum of d."
+)
+def no_bias_gradient(grad_output, x, weight, bias):
+    d = grad_output * (1 - _tanh_neuron(x, weight, bias) ** 2)
+    return np.outer(d, weight), x.T @ d, np.zeros_like(bias)

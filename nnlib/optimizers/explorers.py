@@ -140,7 +140,7 @@ def race():
 
     def setup(fig):
         left, right, table = figures.axes(fig, 1, 3, width_ratios=(1.1, 1.1, 0.72))
-        image = left.imshow(np.zeros((150, 150)), origin="lower", cmap="cividis", vmin=-9, vmax=5, alpha=0.45)
+        image = left.imshow(np.zeros((150, 150)), origin="lower", cmap="Greys_r", vmin=-14, vmax=6, alpha=0.5)
         image.set_extent((LOW, HIGH, LOW, HIGH))
         left.set(xlim=(LOW, HIGH), ylim=(LOW, HIGH), xlabel="first weight", ylabel="second weight")
         left.set(title="Darker is lower")
@@ -191,9 +191,11 @@ def race():
         compute=compute,
         note=note,
         goal=Goal(
-            "on the ravine, all eight below a height of 0.1 after at most 60 steps",
+            "on the ravine, from this start, Adam below a height of 0.0001 in at most 60 steps",
             lambda values, r: (
-                values["surface"] == RAVINE and values["steps"] <= 60 and bool((r["heights"][-1] < 0.1).all())
+                (values["surface"], values["x0"], values["x1"]) == (RAVINE, -1.8, 1.4)
+                and values["steps"] <= 60
+                and bool(r["heights"][-1, names.index("Adam")] < 1e-4)
             ),
         ),
         code={"numpy": _RACE_NUMPY, "torch": _RACE_TORCH},
@@ -424,7 +426,7 @@ def schedule():
         draw,
         compute=compute,
         note=note,
-        goal=Goal("a loss below 0.04 after the 100 steps", lambda values, r: r["scheduled"].loss[-1] < 0.04),
+        goal=Goal("a loss below 0.06 after the 100 steps", lambda values, r: r["scheduled"].loss[-1] < 0.06),
         code={"numpy": _SCHEDULE_START + _SCHEDULE_NUMPY, "torch": _SCHEDULE_START + _SCHEDULE_TORCH},
         answer=lambda r: r["scheduled"].loss[-1],
     )
@@ -644,11 +646,10 @@ def digits_race():
         train=go,
         note=note,
         goal=Goal(
-            "all nine at 95 % test accuracy or more in at most 10 epochs",
+            "five of the nine at 96 % test accuracy or more in at most 10 epochs",
             lambda values, histories: (
                 values["epochs"] <= 10
-                and all(h.validation_accuracy[-1] >= 0.95 for h in histories.values())
-                and all(h.diverged_at is None for h in histories.values())
+                and sum(h.validation_accuracy[-1] >= 0.96 for h in histories.values()) >= 5
             ),
         ),
         code={"numpy": _DIGITS_START + _DIGITS_NUMPY, "torch": _DIGITS_START + _DIGITS_TORCH},
