@@ -59,6 +59,7 @@ class Card:
     note: str = ""
     columns: tuple[Code, ...] = ()
     folded: str = ""
+    printed: str = ""  # by a learner's function, of which only the check sees the output
 
     def html(self) -> str:
         color, sign = TONES[self.tone]
@@ -71,6 +72,9 @@ class Card:
         if self.rows:
             rows = "".join(map(_row, self.rows))
             parts.append(f'<table style="border: none; margin: 0.5em 0">{rows}</table>')
+        if self.printed:
+            text = f'<pre style="{_PRE}">{html.escape(self.printed)}</pre>'
+            parts.append(f'<p style="margin: 0.4em 0">Your function printed there:</p>{text}')
         if self.note:
             parts.append(f'<p style="margin: 0.4em 0; opacity: 0.75"><small>{_inline(self.note)}</small></p>')
         if self.folded:
@@ -80,7 +84,8 @@ class Card:
     def __repr__(self) -> str:
         """The same facts as text; code is left to the HTML."""
         head = f"{TONES[self.tone][1]} {self.word} · {self.title}"
-        body = [*self.lines, *(" | ".join(row) for row in self.rows), *filter(None, [self.note])]
+        said = ["Your function printed there:", *self.printed.splitlines()] if self.printed else []
+        body = [*self.lines, *said, *(" | ".join(row) for row in self.rows), *filter(None, [self.note])]
         return "\n  ".join([head, *body]).replace("`", "")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

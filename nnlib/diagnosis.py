@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import copy
+import inspect
+import io
 import itertools
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from linecache import getline, getlines
+from operator import attrgetter
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from nnlib.exercises import Exercise
 
 EXACT = core.tolerance("float64")
+LONGEST = 1500  # characters of what a learner prints
 
 
 class Output(NamedTuple):
@@ -50,6 +59,7 @@ class Trial:
     again: Any = None  # the result of a second call
     touched: tuple[str, ...] = ()  # arguments that the call changed
     error: Exception | None = None
+    printed: str = ""  # by the first call
 
     @property
     def got(self) -> tuple:
@@ -69,6 +79,11 @@ class Trial:
     def where(self) -> str:
         return f" (case: {self.case.note})" if self.case.note else ""
 
+    @property
+    def right(self) -> bool:
+        limit = core.tolerance(self.dtype)
+        return self.error is None and not self.touched and agree(self.got, self.want, limit)
+
     def equals(self, f: Callable) -> bool:
         """Does another function give the learner's outputs? One that fails here does not."""
         try:
@@ -83,14 +98,17 @@ def attempts(exercise: Exercise, mine: Callable, cases: list[core.Case]) -> list
     for dtype, case in itertools.product(("float64", "float32"), cases):
         args = fresh(case.args, dtype)
         want = core.as_tuple(_call(exercise, exercise.reference, fresh(args)))
-        given = fresh(args)
+        given, printed = fresh(args), io.StringIO()
         try:
-            raw = fresh(_call(exercise, mine, given))  # a copy: a second call may write into its buffer
-            again = _call(exercise, mine, fresh(args))
+            with contextlib.redirect_stdout(printed):
+                raw = fresh(_call(exercise, mine, given))  # a copy: a second call may write into its buffer
+            with contextlib.redirect_stdout(io.StringIO()):
+                again = _call(exercise, mine, fresh(args))
         except Exception as error:
-            return [*trials, Trial(exercise, case, dtype, args, want, error=error)]
+            failed = Trial(exercise, case, dtype, args, want, error=error, printed=printed.getvalue())
+            return [*trials, failed]
         touched = tuple(name for name in args if not same(args[name], given[name]))
-        trials.append(Trial(exercise, case, dtype, args, want, raw, again, touched))
+        trials.append(Trial(exercise, case, dtype, args, want, raw, again, touched, None, printed.getvalue()))
     return trials
 
 
@@ -130,6 +148,10 @@ def agree(a: tuple, b: tuple, limit: float = EXACT) -> bool:
     return len(a) == len(b) and all(map(numeric, a)) and core.max_difference(a, b) <= limit
 
 
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
 def describe(args: dict[str, Any]) -> str:
     """The arguments of a call in words: arrays by their shape, small values as they are."""
 
@@ -139,6 +161,96 @@ def describe(args: dict[str, Any]) -> str:
         return repr(value) if len(repr(value)) < 20 else f"a {type(value).__name__}"
 
     return ", ".join(f"`{name}` {text(value)}" for name, value in args.items())
+
+
+def printed(trials: list[Trial]) -> str:
+    """What the learner's function printed for the first case that fails; the other cases stay silent."""
+    failing = [t for t in trials if (t.error if trials[-1].error else not t.right)] or trials
+    text = failing[0].printed.rstrip()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n…"
+
+
+# -------------------------------------------------------------------------------------------- exceptions
+
+
+def raised(trial: Trial, mine: Callable) -> list[str]:
+    """What was raised, and the learner's own line that led to it."""
+    message = re.sub(r" at 0x[0-9a-f]+", "", str(trial.error)).strip()
+    lines = [": ".join(filter(None, (type(trial.error).__name__, message)))]
+    own = inspect.unwrap(mine).__code__.co_filename if hasattr(mine, "__code__") else None
+    tb, last = trial.error.__traceback__, None
+    while tb:
+        last, tb = tb if tb.tb_frame.f_code.co_filename == own else last, tb.tb_next
+    if last:
+        if isinstance(trial.error, ValueError):
+            lines = _product(trial.exercise, last.tb_frame, last.tb_lasti) or lines
+        line = f"In line {last.tb_lineno} of your cell: `{getline(own, last.tb_lineno).strip()}`"
+        lines.insert(1, line)
+    return [*lines, f"It was called with {describe(trial.args)}{trial.where}."]
+
+
+def _product(exercise: Exercise, frame: FrameType, instruction: int) -> list[str]:
+    """Was it a matrix product whose shapes do not fit? Then which would."""
+    try:
+        nodes = _factors(frame.f_code, instruction)
+        left, right = (np.asarray(_value(node, frame)) for node in nodes)
+        met = _meeting(left, right)
+    except Exception:  # no product, or the source is not at hand
+        return []
+    if met[0] == met[1]:
+        return []
+    texts = [ast.unparse(node) for node in nodes]
+    line = (
+        f"ValueError: `{' @ '.join(texts)}` multiplies {left.shape} by {right.shape}: "
+        f"the sizes that meet, {met[0]} and {met[1]}, have to be equal."
+    )
+    for node in filter(_is_transpose, nodes):
+        value, name = np.asarray(_value(node.value, frame)), ast.unparse(node.value)
+        if value.ndim != 2:
+            rows = f"`{name}.reshape(-1, {value.shape[-1]})` first makes rows of it."
+            return [line, f"`.T` transposes matrices; `{name}` has shape {value.shape}. {rows}"]
+    lines = [line]
+    for i, (a, b) in enumerate(((left.T, right), (left, right.T))):
+        if (left, right)[i].ndim == 2 and len(set(_meeting(a, b))) == 1:
+            product = [*texts[:i], _transposed(nodes[i]), *texts[i + 1 :]]
+            lines.append(f"`{' @ '.join(product)}` fits: {a.shape} by {b.shape}.")
+            for spec in core.documented(exercise.forward):
+                if spec.shape and spec.name == texts[i].removesuffix(".T"):
+                    lines[-1] += f" `{spec.name}` has shape ({', '.join(spec.shape)})."
+    return lines
+
+
+def _factors(code: CodeType, instruction: int) -> list[ast.expr]:
+    """The two factors of the product that an instruction computes: `a @ b`, np.matmul, np.dot or a.dot(b)."""
+    where = list(code.co_positions())[instruction // 2]
+    tree = ast.parse("".join(getlines(code.co_filename)))
+    products = (node for node in ast.walk(tree) if isinstance(node, (ast.BinOp, ast.Call)))
+    ends = attrgetter("lineno", "end_lineno", "col_offset", "end_col_offset")
+    node = next(node for node in products if ends(node) == where)
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right] if isinstance(node.op, ast.MatMult) else []
+    called = getattr(node.func, "attr", "")
+    return ([node.func.value] * (called == "dot") + node.args)[-2:] if called in ("dot", "matmul") else []
+
+
+def _value(node: ast.expr, frame: FrameType) -> Any:
+    return eval(compile(ast.Expression(node), "", "eval"), frame.f_globals, frame.f_locals)
+
+
+def _meeting(left: np.ndarray, right: np.ndarray) -> tuple[int, int]:
+    """The two sizes that a product sums over together."""
+    return left.shape[-1], right.shape[-2 if right.ndim > 1 else 0]
+
+
+def _is_transpose(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "T"
+
+
+def _transposed(node: ast.expr) -> str:
+    if _is_transpose(node):
+        return ast.unparse(node.value)
+    text = ast.unparse(node)
+    return f"({text}).T" if isinstance(node, (ast.BinOp, ast.UnaryOp)) else f"{text}.T"
 
 
 # --------------------------------------------------------------------------------------------- the steps
@@ -203,15 +315,31 @@ def wrong_shapes(exercise: Exercise, trials: list[Trial]) -> list[str]:
     backward = exercise.name.endswith("_backward")
     section = core.documented(exercise.forward, "Parameters" if backward else "Returns")
     letters = {spec.name: ", ".join(spec.shape) for spec in section if spec.shape}
-    for o in _outputs(trials):
+    outputs = list(_outputs(trials))
+    for o in outputs:
         came, expected = np.shape(o.got), np.shape(o.want)
         if came != expected:
             symbols = letters.get(o.name.removeprefix("grad_") if backward else o.name, "")
             comma = "" if ", " in symbols else ","
             wanted = f"({symbols}{comma}) = {expected}" if symbols else f"{expected}"
             line = f"`{o.name}` has shape {came}; expected {wanted}{o.trial.where}."
+            if _only_a_reshape([p for p in outputs if p.name == o.name]):
+                like = o.name.removeprefix("grad_")
+                target = f"`{o.name}.reshape({like}.shape)`" if backward else "a last `reshape`"
+                return [line, f"Its numbers are right, and {target} gives them their shape back."]
             return [line, *_shape_hint(np.asarray(o.got, float), o.want)]
     return []
+
+
+def _only_a_reshape(outputs: list[Output]) -> bool:
+    """Are all numbers right and in order, with leading axes merged and not merely an axis of length 1 off?"""
+    if any(np.size(o.got) != np.size(o.want) for o in outputs):
+        return False
+    moved = [o for o in outputs if np.squeeze(o.got).shape != np.squeeze(o.want).shape]
+    return bool(moved) and all(
+        agree((np.reshape(o.got, np.shape(o.want)),), (o.want,), core.tolerance(o.trial.dtype))
+        for o in outputs
+    )
 
 
 def _shape_hint(got: np.ndarray, want: Any) -> Iterator[str]:
@@ -244,12 +372,14 @@ def wrong_dtypes(exercise: Exercise, trials: list[Trial]) -> list[str]:
         came, expected = o.got.dtype, np.asarray(o.want).dtype
         if came.kind != expected.kind or came.kind == "f" and came != expected:
             line = f"`{o.name}` is {came} for {o.trial.dtype} inputs; expected {expected}{o.trial.where}."
-            if came == np.float64:
-                return [
-                    line,
-                    "Look for `np.zeros` or `np.ones` without `dtype=` and for integers times floats.",
-                ]
-            return [line]
+            if expected.kind != "f":
+                return [line]
+            array = next((k for k, v in o.trial.args.items() if _is_float(v)), "x")
+            return [
+                line,
+                "Look for `np.zeros` or `np.ones` without `dtype=`, for `np.where` with two plain numbers "
+                f"and for integers times floats. `.astype({array}.dtype)` sets it right at the end.",
+            ]
     return []
 
 
@@ -259,7 +389,7 @@ def not_finite(exercise: Exercise, trials: list[Trial]) -> list[str]:
         if bad.size:
             value = "NaN" if np.isnan(bad).any() else "inf"
             line = f"`{o.name}` holds {value}; expected finite numbers{o.trial.where}, {o.trial.dtype}."
-            arrays = [v for v in o.trial.args.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+            arrays = [v for v in o.trial.args.values() if _is_float(v)]
             largest = max((np.abs(v).max(initial=0) for v in arrays), default=0)
             if largest > 80:  # exp(88.8) is too large for float32
                 return [line, f"The inputs reach {largest:g} there: `exp` of that overflows."]
@@ -334,6 +464,9 @@ def _pattern(wrong: list[Output]) -> str:
             "is nearly right. Look at where `eps` stands, and for a difference of two large numbers, "
             "which loses digits."
         )
+    if all(np.isin(o.want, (0, 1)).all() and np.isin(o.got, (-1, 0, 1)).all() for o in wrong):
+        if any(np.any(np.asarray(o.got) == -1) for o in wrong):
+            return "answers -1, 0 or 1, as `np.sign` does. Expected 0 or 1: a comparison, as a number."
     return _region(wrong) or "is wrong."
 
 

@@ -7,19 +7,16 @@ is wrong is shown, and where the results equal those of a known mistake, the mis
 from __future__ import annotations
 
 import inspect
-import re
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from linecache import getline
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnlib import core
 from nnlib.cards import Card, declared, lookup
-from nnlib.diagnosis import STEPS, Trial, attempts, describe, first_difference
+from nnlib.diagnosis import STEPS, Trial, attempts, first_difference, printed, raised
 
 
 class Mistake(NamedTuple):
@@ -134,12 +131,10 @@ def diagnose(exercise: Exercise, mine: Callable, path: str = "") -> Card:
         line = "Replace `raise NotImplementedError` with your code, then run both cells again."
         return Card("not attempted", title, "neutral", (line,))
     if trials[-1].error:
-        return Card("error", title, "bad", tuple(raised(trials[-1], mine)))
-    if lines := known_mistake(exercise, trials):
-        return Card("not yet", title, "bad", tuple(lines))
-    for step in STEPS:
-        if lines := step(exercise, trials):
-            return Card("not yet", title, "bad", tuple(lines))
+        return Card("error", title, "bad", tuple(raised(trials[-1], mine)), printed=printed(trials))
+    looks = (known_mistake, *STEPS)
+    if lines := next(filter(None, (look(exercise, trials) for look in looks)), None):
+        return Card("not yet", title, "bad", tuple(lines), printed=printed(trials))
     count = f"{len(cases)} cases" if len(cases) > 1 else "one case"
     return Card("correct", title, "good", (f"{count}, in float64 and in float32.", f"Next: {exercise.next}"))
 
@@ -167,17 +162,6 @@ def unusable(exercise: Exercise, mine: Any, cases: list[core.Case]) -> str | Non
         if ours[name].default not in (inspect.Parameter.empty, yours[name].default):
             return f"The default of `{name}` is another. {expected}"
     return None
-
-
-def raised(trial: Trial, mine: Callable) -> list[str]:
-    """What was raised, and the learner's own line that led to it."""
-    message = re.sub(r" at 0x[0-9a-f]+", "", str(trial.error)).strip()
-    lines = [": ".join(filter(None, (type(trial.error).__name__, message)))]
-    own = inspect.unwrap(mine).__code__.co_filename if hasattr(mine, "__code__") else None
-    frames = traceback.walk_tb(trial.error.__traceback__)
-    if numbers := [number for frame, number in frames if frame.f_code.co_filename == own]:
-        lines.append(f"In line {numbers[-1]} of your cell: `{getline(own, numbers[-1]).strip()}`")
-    return [*lines, f"It was called with {describe(trial.args)}{trial.where}."]
 
 
 def known_mistake(exercise: Exercise, trials: list[Trial]) -> list[str] | None:

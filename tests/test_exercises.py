@@ -130,6 +130,117 @@ def test_an_error_deep_in_numpy_still_names_the_learners_line():
     assert lines(mine)[1].endswith("`return np.stack([x, weight])`")
 
 
+def a_product(a, b):
+    """Rows of weighted sums.
+
+    Parameters
+    ----------
+    a : array (N, D)
+    b : array (O, D)
+    """
+    return a @ b.T
+
+
+def product_exercise(*sizes):
+    """`a_product` on arrays of these sizes."""
+
+    def cases(rng):
+        for size in sizes:
+            yield Case("a_product", dict(a=rng.normal(size=size), b=rng.normal(size=(3, 4))), f"{size}")
+
+    return Exercise(a_product, ["a"], "sleep.", cases)
+
+
+@pytest.mark.parametrize(
+    "mine, said",
+    [
+        (lambda a, b: a @ b, ["`a @ b` multiplies (6, 4) by (3, 4)", "4 and 3,", "`a @ b.T` fits"]),
+        (lambda a, b: np.dot(a, b), ["`a @ b.T` fits: (6, 4) by (4, 3). `b` has shape (O, D)."]),
+        (lambda a, b: np.matmul(a, b), ["`a @ b.T` fits"]),
+        (lambda a, b: a.dot(b), ["`a @ b.T` fits"]),
+        (lambda a, b: (2 * a) @ b, ["`2 * a @ b` multiplies", "`2 * a @ b.T` fits"]),
+        (lambda a, b: b.T @ a, ["`b.T @ a` multiplies (4, 3) by (6, 4)"]),
+        (lambda a, b: a.T @ b.T, ["`a @ b.T` fits: (6, 4) by (4, 3). `a` has shape (N, D)."]),
+        (lambda a, b: a[0] @ b, ["`a[0] @ b` multiplies (4,) by (3, 4)", "`a[0] @ b.T` fits"]),
+    ],
+)
+def test_a_product_that_does_not_fit_names_the_transpose_that_does(mine, said):
+    first, line, *others = lines(mine, product_exercise((6, 4)))
+    assert first.startswith("error: ValueError") and line.startswith("In line")
+    for part in said:
+        assert part in "\n".join([first, *others])
+
+
+@pytest.mark.parametrize("size", [(4,), (2, 5, 4)])
+def test_a_transpose_of_more_or_less_than_two_axes_is_no_remedy(size):
+    text = "\n".join(lines(lambda a, b: a.T @ b, product_exercise(size)))
+    assert f"`a` has shape {size}. `a.reshape(-1, 4)` first makes rows of it." in text
+
+
+@pytest.mark.parametrize("source", ["lambda a, b: a @ b", "lambda a, b: b + a"])
+def test_where_nothing_can_be_told_of_a_product_numpy_speaks(source):
+    first, *_ = lines(eval(source), product_exercise((6, 4)))  # there is no file to read the line from
+    assert "matmul" in first or "broadcast" in first
+
+
+def test_merged_rows_are_told_to_take_their_shape_back():
+    def mine(a, b):
+        return a.reshape(-1, 4) @ b.T
+
+    for sizes in (((2, 5, 4),), ((6, 4), (4,), (2, 5, 4))):
+        assert "a last `reshape` gives them" in lines(mine, product_exercise(*sizes))[1]
+
+
+def test_what_is_printed_is_shown_for_the_first_case_that_fails(capsys):
+    def mine(grad_output, x, weight, bias, eps=1e-5):
+        print("rows <", len(x), ">")
+        return only_tall(grad_output, x, weight, bias, eps)
+
+    card = diagnose(BACKWARD, mine)
+    assert card.printed == "rows < 3 >"
+    assert repr(card).endswith("Your function printed there:\n  rows < 3 >")
+    assert "rows &lt; 3 &gt;</pre>" in card.html()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_printed_before_an_error_is_shown(capsys):
+    def mine(a, b):
+        print(len(a))
+        return a @ b.T if len(a) == 2 else a + b
+
+    assert diagnose(product_exercise((2, 4), (6, 4)), mine).printed == "6"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_right_answer_may_print_and_a_flood_is_cut(capsys):
+    def mine(a, b):
+        print("x" * 10_000)
+        return a @ b.T
+
+    assert not diagnose(product_exercise((2, 4)), mine).printed
+    cut = diagnose(product_exercise((2, 4)), lambda a, b: -mine(a, b)).printed
+    assert len(cut) < 2000 and cut.endswith("…")
+    assert capsys.readouterr() == ("", "")
+
+
+def fires(x):
+    return (x > 0).astype(x.dtype)
+
+
+@pytest.mark.parametrize(
+    "mine, said",
+    [
+        (np.sign, "answers -1, 0 or 1, as `np.sign` does. Expected 0 or 1"),
+        (lambda x: np.where(x > 0, 1.0, 0.0), "`np.where` with two plain numbers"),
+        (lambda x: np.where(x > 0, 1, 0), "`.astype(x.dtype)` sets it right"),
+        (lambda x: x > 0, "`.astype(x.dtype)` sets it right"),
+    ],
+)
+def test_answers_of_zero_and_one_that_went_wrong(mine, said):
+    fire = Exercise(fires, ["a"], "sleep.", lambda rng: [Case("fires", dict(x=np.array([-2.0, 1.0])))])
+    assert said in "\n".join(lines(lambda x: mine(x), fire))
+
+
 def test_a_gap_met_later_is_an_error_not_a_stub():
     def mine(grad_output, x, weight, bias, eps=1e-5):
         if x.shape == (3, 3):

@@ -78,6 +78,7 @@ def altered(monkeypatch):
         if isinstance(getattr(module, name), dict):
             monkeypatch.setitem(getattr(module, name), "batch_norm", function)
         else:
+            function.__module__ = module.__name__  # a concept's functions are those it defines itself
             monkeypatch.setattr(module, name, function)
         return {a.what: a for a in show.agreements("normalization.batch_norm") if a.dtype == "float64"}
 
@@ -114,7 +115,12 @@ def test_a_wrong_backward_is_seen(altered):
 
 def test_a_card_that_does_not_agree_says_so(monkeypatch):
     twin = core.find("normalization.batch_norm", "in_torch").unchecked
-    monkeypatch.setattr(core.load("normalization", "in_torch"), "batch_norm", lambda *a, **k: -twin(*a, **k))
+
+    def wrong(*args, **settings):
+        return -twin(*args, **settings)
+
+    wrong.__module__ = "nnlib.normalization.in_torch"  # a concept's functions are those it defines itself
+    monkeypatch.setattr(core.load("normalization", "in_torch"), "batch_norm", wrong)
     monkeypatch.setattr(show, "source", lambda *functions: ("", ""))
     card = show.card("normalization.batch_norm")
     assert (card.word, card.tone) == ("they DIFFER", "bad")

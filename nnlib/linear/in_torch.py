@@ -41,11 +41,10 @@ def relu_interpolation(x, knots, values):
 
 
 def _sequential(x, weight1, bias1, weight2, bias2, activation):
-    """nn.Sequential with these weights in place of its own."""
+    """nn.Sequential with these weights in place of its own, which are never made (device "meta")."""
     bend = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}[activation]()
-    (hidden, inputs), outputs = weight1.shape, len(weight2)
-    with torch.device("meta"):
-        model = nn.Sequential(nn.Linear(inputs, hidden), bend, nn.Linear(hidden, outputs))
+    first, last = (nn.Linear(*weight.T.shape, device="meta") for weight in (weight1, weight2))
+    model = nn.Sequential(first, bend, last)
     weights = {"0.weight": weight1, "0.bias": bias1, "2.weight": weight2, "2.bias": bias2}
     return torch.func.functional_call(model, weights, (x,))
 

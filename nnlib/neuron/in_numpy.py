@@ -79,7 +79,7 @@ def perceptron_update(x, target, weight, bias, lr=1.0):
 
     References
     ----------
-    Rosenblatt (1958), Psychological Review 65, 386-408; in this form Novikoff (1962).
+    Novikoff (1962), Symposium on the Mathematical Theory of Automata 12, 615-622.
     """
     error = target - step(x @ weight + bias)
     return weight + lr * error * x, bias + lr * error

@@ -47,7 +47,7 @@ official = {
     ),
 }
 no_official = {
-    "perceptron": "torch has no step unit: it could not be trained by gradient descent",
+    "perceptron": "torch has torch.heaviside but no unit built on it: gradient descent could not train one",
     "perceptron_update": "torch has no learning rule without a gradient",
     "adaline_update": "in torch the same step is mse_loss, backward and SGD, which is what the twin does",
 }

@@ -3,6 +3,8 @@
 Weights and biases are random: at their usual values one and zero a wrong backward would stay hidden.
 """
 
+import numpy as np
+
 from nnlib.core import Case
 
 SHAPES = {"features": (8, 3), "sequences": (4, 6, 5), "images": (2, 6, 4, 3)}
@@ -44,7 +46,12 @@ def cases(rng):
     train, new = rng.normal(5, [1, 100, 0.01], size=(9, 3)), rng.normal(5, 3, size=(4, 3))
     constant = train.copy()
     constant[:, 1] = 7
-    for note, x in {"scales 1, 100, 0.01": train, "one constant feature": constant}.items():
+    tenths = np.column_stack([np.full(100, 0.1), np.full(100, 1e17), rng.normal(size=100)])
+    for note, x in {
+        "scales 1, 100, 0.01": train,
+        "one constant feature": constant,
+        "constants that rounding moves": tenths,
+    }.items():
         yield Case("feature_statistics", dict(x=x), note)
         yield Case("feature_range", dict(x=x), note)
     yield Case("standardize", dict(x=new, mean=train.mean(0), std=train.std(0)), "new data")

@@ -355,6 +355,15 @@ def sums_for_means(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
+    "In grad_x you divided by the batch size N. What counts is n, the number of values per channel: for "
+    "images that is N times the number of pixels."
+)
+def divided_by_the_batch_size(grad_output, x, weight=None, bias=None, eps=1e-5):
+    positions = x.size / x.shape[1] / len(x)
+    return _backward(grad_output, x, weight, eps, through_mean=positions, through_var=positions)
+
+
+@batch_norm_backward.mistake(
     "`weight` is missing from grad_x. On its way back the gradient passes the scale first: g = weight * "
     "grad_output."
 )

@@ -15,6 +15,7 @@ from nnlib.normalization.in_numpy import (
     min_max,
     standardize,
 )
+from nnlib.optimizers.in_numpy import adam
 
 # ---------------------------------------------------------------------------------------- the inputs
 
@@ -75,26 +76,17 @@ def min_max_standardizes(seed):
     },
 )
 def standardizing_helps(seed):
-    import torch
-    from torch import nn
-
     rng = np.random.default_rng(seed)
     useful, noise, w = rng.normal(0, 3, (2100, 4)), rng.normal(0, 0.05, (2100, 100)), rng.normal(size=4)
-    x, y = np.concatenate([useful, noise], axis=1), torch.from_numpy((useful @ w > 0).astype(np.int64))
+    x, y = np.concatenate([useful, noise], axis=1), (useful @ w > 0).astype(np.int64)
     accuracy = {}
     for name in ("raw", "standardized"):
         if name == "standardized":
             x = standardize(x, *feature_statistics(x[:100]))  # 100 to train on, 2,000 to test
-        inputs = torch.from_numpy(x).float()
-        torch.manual_seed(seed)
-        net = nn.Sequential(nn.Linear(104, 64), nn.ReLU(), nn.Linear(64, 2))
-        optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
-        for _ in range(60):
-            for rows in torch.randperm(100).split(20):
-                optimizer.zero_grad()
-                nn.functional.cross_entropy(net(inputs[rows]), y[rows]).backward()
-                optimizer.step()
-        accuracy[name] = 100 * (net(inputs[100:]).argmax(dim=1) == y[100:]).double().mean().item()
+        rng = np.random.default_rng(seed)
+        net = Sequential(Linear(104, 64, rng=rng), ReLU(), Linear(64, 2, rng=rng))
+        fit(net, x[:100], y[:100], optimizer=adam, lr=2e-3, epochs=60, batch_size=20, rng=rng)
+        accuracy[name] = 100 * (net(x[100:]).argmax(axis=1) == y[100:]).mean()
     lost = accuracy["raw"] - accuracy["standardized"]
     gained = standardized_inputs(seed)["gain by standardizing"]
     return {"accuracy lost by standardizing": lost, "contrast: accuracy gained": gained, **accuracy}
@@ -236,6 +228,7 @@ def covariate_shift(seed):
     bands={
         "batch norm: error at batch 2 ÷ error at batch 16": Band(3, inf),
         "group norm: error at batch 2": Band(0, 15, unit="%"),
+        "layer norm: error at batch 2": Band(0, 20, unit="%"),
     },
 )
 def small_batches(seed):
@@ -253,6 +246,7 @@ def small_batches(seed):
     return {
         "batch norm: error at batch 2 ÷ error at batch 16": error["batch norm"][2] / error["batch norm"][16],
         "group norm: error at batch 2": error["group norm"][2],
+        "layer norm: error at batch 2": error["layer norm"][2],
         "error": error,
     }
 

@@ -413,7 +413,7 @@ def learning_rate():
         left.set(xlim=(0, STEPS + 9), ylim=(0.006, 1.3 * HIGHEST), yscale="log")
         left.set(xlabel="step", ylabel="training loss", title="One run with this learning rate")
         right.set(xlim=(RATES[0] * 0.8, RATES[-1] * 1.25), xscale="log", xlabel="learning rate")
-        right.set_title("The last loss at every learning rate")
+        right.set_title("The last loss at eight learning rates")
         for ax in (left, right):
             ax.axhline(GUESSING, color="#BBBBBB", lw=0.9, zorder=0)
         right.text(RATES[-1] * 1.2, 0.008, "gray line: guessing", fontsize=8, color=GRAY, ha="right")
@@ -584,7 +584,7 @@ def batch_size():
             line.set_data([place, place], [0, 0.84])
         artists["words"][0].set_text(f"batch norm: {r['values'].mean():.2f} ± {r['values'].std():.2f}")
         artists["words"][1].set_text(f"layer norm (dots): {r['alone']:.2f} in every batch")
-        artists["words"][2].set_text("among all images (dashes)")
+        artists["words"][2].set_text("if all images formed the batch (dashes)")
         trained = len(r["epochs"]) > 1
         ends = [e[-1] for e in r["errors"]] if trained else [10.0] * 3
         order = np.argsort(ends)

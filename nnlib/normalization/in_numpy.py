@@ -38,8 +38,8 @@ def feature_statistics(x):
     mean : array (D,)
     std : array (D,)
     """
-    std = x.std(axis=0)
-    return x.mean(axis=0), np.where(std == 0, np.ones_like(std), std)
+    low, high = x.min(axis=0), x.max(axis=0)  # rounding can leave a constant feature a std above 0
+    return x.mean(axis=0), np.where(low == high, x.dtype.type(1), x.std(axis=0))
 
 
 @checked
@@ -78,7 +78,7 @@ def standardize_backward(grad_output, x, mean, std):
 def feature_range(x):
     """Smallest and largest value of each feature, to be taken from the training part only.
 
-        low = min(x),   high = max(x),   low + 1 where a feature never changes
+        low = min(x),   high = max(x),   low + max(1, |low|) where a feature never changes
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def feature_range(x):
     high : array (D,)
     """
     low, high = x.min(axis=0), x.max(axis=0)
-    return low, np.where(high == low, low + 1, high)
+    return low, np.where(high == low, low + np.maximum(1, np.abs(low)), high)
 
 
 @checked

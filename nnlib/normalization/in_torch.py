@@ -10,7 +10,7 @@ from nnlib.core import checked
 def feature_statistics(x):
     """mean and std over the rows, std 1 where a feature never changes"""
     std, mean = torch.std_mean(x, dim=0, correction=0)
-    return mean, std.masked_fill(std == 0, 1)
+    return mean, std.masked_fill((x == x[0]).all(dim=0), 1)
 
 
 @checked
@@ -21,9 +21,9 @@ def standardize(x, mean, std):
 
 @checked
 def feature_range(x):
-    """min and max over the rows, low + 1 where a feature never changes"""
+    """min and max over the rows, low + max(1, |low|) where a feature never changes"""
     low, high = torch.aminmax(x, dim=0)
-    return low, high + (low == high).to(x.dtype)
+    return low, torch.where(low == high, low + low.abs().clamp(min=1), high)
 
 
 @checked

@@ -29,7 +29,7 @@ def _momentum_cases(rng):
 momentum = Exercise(
     solution=momentum_step,
     hints=[
-        "Two lines: first the buffer, from the old buffer and the gradient; then the step, with the new buffer.",
+        "Two lines: first the buffer, from the old buffer and the gradient; then the step, with the new one.",
         "The old buffer counts `momentum` times, the gradient counts once: torch keeps a sum, not a mean.",
         "`momentum_buffer = momentum * momentum_buffer + grad`, and param loses lr times that. Return both.",
     ],
@@ -118,8 +118,8 @@ def _adam_cases(rng):
 adam = Exercise(
     solution=adam_step,
     hints=[
-        "Two moving averages: of the gradient with `betas[0]`, of its square with `betas[1]`. Each keeps beta "
-        "times the old and takes 1 - beta times the new.",
+        "Two moving averages: of the gradient with `betas[0]`, of its square with `betas[1]`. Each keeps "
+        "beta times the old and takes 1 - beta times the new.",
         "Both began at 0 and are too small at first: divide each by 1 - beta**t to get m_hat and v_hat. "
         "Return the averages themselves, not the corrected ones.",
         "param moves by lr * m_hat / (sqrt(v_hat) + eps). The root makes the quotient free of units; eps "
@@ -137,8 +137,8 @@ def _adam(param, grad, m, v, t, lr, betas, eps, step=lambda m, v, eps: m / (np.s
 
 
 @adam.mistake(
-    "The square root is missing. m / v has the unit 1 / gradient: a gradient ten times as large would take a "
-    "step a tenth as long. Divide by sqrt(v_hat) + eps."
+    "The square root is missing. m / v has the unit 1 / gradient: a gradient ten times as large would take "
+    "a step a tenth as long. Divide by sqrt(v_hat) + eps."
 )
 def no_root(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
     return _adam(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, v, eps: m / (v + eps))
@@ -182,15 +182,16 @@ def corrected_state(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.
 
 
 @adam.mistake(
-    "You swapped the two betas: `betas[0]` belongs to the average of gradients, `betas[1]` to that of squares."
+    "You swapped the two betas: `betas[0]` belongs to the average of gradients, `betas[1]` to the "
+    "one of squares."
 )
 def swapped_betas(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
     return _adam(param, grad, exp_avg, exp_avg_sq, t, lr, betas[::-1], eps)
 
 
 @adam.mistake(
-    "You squared the average. Adam averages the squares: gradients of +1 and -1 average to 0, but the size of "
-    "each is 1."
+    "You squared the average. Adam averages the squares: gradients of +1 and -1 average to 0, but the size "
+    "of each is 1."
 )
 def square_of_the_average(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
     m = betas[0] * exp_avg + (1 - betas[0]) * grad
@@ -229,8 +230,8 @@ def _adamw_cases(rng):
 adamw = Exercise(
     solution=adamw_step,
     hints=[
-        "You have Adam already. Where does a term that pulls every weight towards 0 have to go, if it must not "
-        "be divided by sqrt(v_hat)?",
+        "You have Adam already. Where does a term that pulls every weight towards 0 have to go, if it must "
+        "not be divided by sqrt(v_hat)?",
         "Neither the gradient nor the averages may see it. Shrink param itself, before Adam moves it.",
         "`param = (1 - lr * weight_decay) * param`, then the lines of Adam, unchanged.",
     ],
@@ -245,8 +246,8 @@ def _decayed(param, grad, m, v, t, lr, betas, eps, before, after=0.0):
 
 
 @adamw.mistake(
-    "You added the decay to the gradient: that is Adam with an L2 penalty. Adam divides it by the size of the "
-    "gradients, so weights with large gradients hardly shrink."
+    "You added the decay to the gradient: that is Adam with an L2 penalty. Adam divides it by the size of "
+    "the gradients, so weights with large gradients hardly shrink."
 )
 def penalty(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
     return adam_step(param, grad + weight_decay * param, exp_avg, exp_avg_sq, t, lr, betas, eps)
@@ -317,8 +318,8 @@ warmup_cosine = Exercise(
         "Two formulas, one for t < warmup_steps, one for the rest; `np.where` chooses for each element of t.",
         "Rising: step 0 takes the first of warmup_steps + 1 equal stairs, so that lr is reached exactly at "
         "t = warmup_steps. Falling: measure how much of the *remaining* steps is done.",
-        "`rising = (t + 1) / (warmup_steps + 1)`; `done = (t - warmup_steps) / (total_steps - warmup_steps)`; "
-        "the fall is `(1 + np.cos(np.pi * done)) / 2`.",
+        "`rising = (t + 1) / (warmup_steps + 1)`; with `done = (t - warmup_steps) / (total_steps - "
+        "warmup_steps)` the fall is `(1 + np.cos(np.pi * done)) / 2`.",
     ],
     next="this is the schedule with which most language models are trained.",
     cases=_warmup_cases,
@@ -342,7 +343,8 @@ def from_the_start(t, lr, warmup_steps, total_steps):
 
 
 @warmup_cosine.mistake(
-    "Your cosine does not reach its end: it divides by total_steps, but only total_steps - warmup_steps are left."
+    "Your cosine does not reach its end: it divides by total_steps, but only total_steps - warmup_steps are "
+    "left."
 )
 def too_slow(t, lr, warmup_steps, total_steps):
     done = (t - warmup_steps) / total_steps
@@ -350,7 +352,8 @@ def too_slow(t, lr, warmup_steps, total_steps):
 
 
 @warmup_cosine.mistake(
-    "Your first step has lr 0: it computes a gradient and moves nothing. Use t + 1 of warmup_steps + 1 stairs."
+    "Your first step has lr 0: it computes a gradient and moves nothing. Use t + 1 of warmup_steps + 1 "
+    "stairs."
 )
 def starts_at_zero(t, lr, warmup_steps, total_steps):
     done = (t - warmup_steps) / (total_steps - warmup_steps)

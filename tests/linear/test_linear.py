@@ -191,7 +191,8 @@ def test_a_right_answer_is_correct_however_it_is_written(name, mine):
 
 def test_a_missing_transpose_shows_the_learners_line():
     card = diagnose(exercises.linear, no_transpose)
-    assert card.word == "error" and "matmul" in card.lines[0] and "`return x @ weight`" in card.lines[1]
+    assert card.word == "error" and "`return x @ weight`" in card.lines[1]
+    assert card.lines[2].startswith("`x @ weight.T` fits")
 
 
 # --------------------------------------------------------------------------------------------- notebook 00
