@@ -22,6 +22,8 @@ from PIL import Image
 
 from nnlib import figures
 from nnlib.explorer import (
+
+pytestmark = pytest.mark.slow  # every control of every explorer, over its whole range
     Choice,
     Explorer,
     Goal,

@@ -110,6 +110,7 @@ def test_every_argument_of_torchs_is_varied(name):
         assert ours[argument].default == defaults[argument].default, argument
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHOICES)
 def test_200_steps_are_those_of_torch(name):
     """Every combination of arguments, on a ravine with noise and with a learning rate that falls."""

@@ -13,7 +13,7 @@ elu = Exercise(
     hints=[
         "Two formulas, chosen number by number: `np.where(x > 0, ..., ...)`.",
         "On the left the value is alpha * (exp(x) - 1). At 0 that is 0, so the two sides meet.",
-        "exp must not see the 1000 that the other side handles: `np.exp(np.minimum(x, 0))`.",
+        "`np.where` computes both sides and picks: `np.exp(np.minimum(x, 0))` never overflows on the way.",
     ],
     next="a slope that needs the product rule: `activations.silu_backward`.",
 )
@@ -70,7 +70,7 @@ silu_backward = Exercise(
         "silu(x) = x * s is a product, and both factors depend on x. What does the product rule say?",
         "The slope of x is 1 and the slope of s = sigmoid(x) is s * (1 - s), which you know from notebook "
         "01.",
-        "grad_output * (s + x * s * (1 - s)), with s from a safe sigmoid: the cases reach x = -1000.",
+        "grad_output * (s + x * s * (1 - s)), with s = sigmoid(x).",
     ],
     next="numbers that compete with each other: `activations.softmax`.",
 )

@@ -104,9 +104,9 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
 def hardtanh_backward(grad_output, x, min_val=-1.0, max_val=1.0):
     """Gradient of `hardtanh`: all of it between the ends, none at or beyond them.
 
-    grad_x = grad_output * (min_val < x < max_val)
+    grad_x = grad_output where min_val < x < max_val, 0 elsewhere
     """
-    return grad_output * ((x > min_val) & (x < max_val))
+    return np.where((x > min_val) & (x < max_val), grad_output, 0)
 
 
 # -------------------------------------------------------------------------------------------- rectifiers
@@ -137,9 +137,9 @@ def relu(x):
 def relu_backward(grad_output, x):
     """Gradient of `relu`: all of it where x is positive, none elsewhere, x = 0 included.
 
-    grad_x = grad_output * (x > 0)
+    grad_x = grad_output where x > 0, 0 elsewhere
     """
-    return grad_output * (x > 0)
+    return np.where(x > 0, grad_output, 0)  # a choice, not a product: infinity times 0 is NaN
 
 
 @checked(not_taught={"inplace": False})

@@ -478,7 +478,12 @@ class Operations:
 
     shape = property(lambda self: self.data.shape)
     ndim = property(lambda self: self.data.ndim)
-    T = property(lambda self: self.transpose(0, 1))
+
+    @property
+    def T(self):
+        if self.ndim != 2:
+            raise ValueError(f"T: x has shape {self.shape}; expected (N, M). transpose swaps any two axes")
+        return self.transpose(0, 1)
 
     def __add__(self, other):
         return self.meet(add, add_backward, self, other)
@@ -628,6 +633,9 @@ class Tensor(Operations):
         return f"Tensor({np.array2string(self.data, precision=4, separator=', ')})"
 
 
+ELEMENTWISE = (add, sub, mul, div, pow, exp, log, relu, sigmoid, tanh)
+
+
 class Dual(Operations):
     """Forward mode: a value and its tangent, how fast it moves while the input moves in some direction."""
 
@@ -646,13 +654,17 @@ class Dual(Operations):
             tangent = moves[0] @ values[1] + values[0] @ moves[1]
         elif f is amax:  # the tangent of the largest
             tangent = sum.unchecked(amax_backward.unchecked(np.ones_like(y), *values) * moves[0], *values[1:])
-        else:  # element by element: the Jacobian is diagonal, so forward and backward multiply by the same
+        elif f in ELEMENTWISE:  # the Jacobian is diagonal: forward and backward multiply by the same
             parts = [
                 as_tuple(f_backward.unchecked(move, *values))[i]
                 for i, (a, move) in enumerate(zip(args, moves))
                 if isinstance(a, Dual)
             ]
             tangent = np.sum(parts, axis=0, dtype=y.dtype)
+        else:  # its backward multiplies by the transpose of the Jacobian, which is not what a tangent needs
+            raise NotImplementedError(
+                f"{f.__name__}: no rule for its tangent; use Tensor, or the methods of Dual"
+            )
         return cls(y, tangent)
 
 
@@ -708,7 +720,7 @@ def vjp(f, x, grad_output):
     y = f(leaf)
     _expect("vjp", grad_output, y.shape)
     y.backward(grad_output)
-    return y.data, leaf.grad
+    return y.data, np.zeros_like(x) if leaf.grad is None else leaf.grad  # None: y does not depend on x
 
 
 @checked
@@ -749,7 +761,7 @@ def jacrev(f, x):
     for e in np.eye(len(y.data), dtype=x.dtype):
         leaf.grad = None  # or the rows would add up
         y.backward(e)
-        rows.append(leaf.grad)
+        rows.append(np.zeros_like(x) if leaf.grad is None else leaf.grad)
     return np.stack(rows)
 
 
@@ -828,7 +840,8 @@ def finite_difference(f, x, h, scheme="central"):
 
     References
     ----------
-    Lyness & Moler (1967), SIAM Journal on Numerical Analysis (complex step).
+    Squire & Trapp (1998), SIAM Review 40, 110-112 (complex step), after Lyness & Moler (1967), SIAM Journal
+    on Numerical Analysis 4, 202-210.
     """
     if scheme == "complex":
         return f(x + 1j * h).imag / h

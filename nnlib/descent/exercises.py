@@ -5,80 +5,82 @@ import numpy as np
 from nnlib.descent import in_numpy
 from nnlib.exercises import Exercise
 
-# ------------------------------------------------------------------------------------ the path of descent
+# --------------------------------------------------------------------------------------- power iteration
 
-gradient_descent = Exercise(
-    solution=in_numpy.gradient_descent,
+power_iteration = Exercise(
+    solution=in_numpy.power_iteration,
     hints=[
-        "The gradient of the quadratic at x is `hessian @ x`. It changes with every step, so compute it "
-        "anew each time.",
-        "Keep a list that starts as `[x]`; in a loop of `steps` rounds, append the last point minus lr "
-        "times the gradient there. `np.stack(path)` makes an array of steps + 1 rows.",
-        "The line in the loop: `path.append(path[-1] - lr * hessian @ path[-1])`.",
+        "Multiplying by the matrix stretches every eigenvector by its eigenvalue: after many products the "
+        "largest is all that is left of v. Divide by the length each time, or v overflows.",
+        "A loop of `steps` rounds: `v = hessian @ v`, then `v = v / np.sqrt(v @ v)`.",
+        "v now has length 1 and `hessian @ v` is the eigenvalue times v, so the eigenvalue, sign included, is "
+        "`v @ (hessian @ v)`.",
     ],
-    next="which learning rate? Exercise 2 raises it together with the batch.",
+    next="2 divided by this number bounds the learning rate. Exercise 2 raises the rate with the batch.",
 )
 
 
-def _path(x, steps, step):
-    path = [x]
+def _turned(hessian, v, steps, length=lambda v: np.sqrt(v @ v)):
     for _ in range(steps):
-        path.append(step(path[-1]))
-    return np.stack(path)
+        v = hessian @ v
+        v = v / length(v)
+    return v
 
 
-@gradient_descent.mistake(
-    "You walk uphill: the gradient points to where the surface rises fastest, and you add it. Subtract it."
+@power_iteration.mistake(
+    "You returned the length of hessian @ v. A length has no sign: for the eigenvalue -9 it is 9, and a step "
+    "along that direction is a different matter. Use v @ (hessian @ v)."
 )
-def uphill(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p + lr * hessian @ p)
+def length_instead(hessian, v, steps):
+    hv = hessian @ _turned(hessian, v, steps)
+    return np.sqrt(hv @ hv)
 
 
-@gradient_descent.mistake(
-    "You take the gradient at the start for every step, so you walk along one straight line. The slope "
-    "changes on the way: compute it at the last point."
+@power_iteration.mistake(
+    "You multiplied by the matrix, but the vector that you measured with is still the start: v has to be "
+    "replaced in every round."
 )
-def gradient_of_the_start(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * hessian @ x)
+def only_the_start(hessian, v, steps):
+    v = v / np.sqrt(v @ v)
+    return v @ (hessian @ v)
 
 
-@gradient_descent.mistake(
-    "Your steps are half as long as they should be. The surface has a factor 1/2, its gradient has not: the "
-    "two equal terms of the product rule use it up."
+@power_iteration.mistake(
+    "You divided by v @ v, the square of the length, so v does not have length 1 at the end and scales the "
+    "result. Divide by its square root."
 )
-def half_the_gradient(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * hessian @ p / 2)
+def squared_length(hessian, v, steps):
+    v = _turned(hessian, v, steps)
+    v = hessian @ v / ((hessian @ v) @ (hessian @ v))
+    return v @ (hessian @ v)
 
 
-@gradient_descent.mistake(
-    "Your steps are twice as long as they should be. The surface is half of x . hessian @ x: its gradient is "
-    "hessian @ x, without a factor 2."
+@power_iteration.mistake(
+    "You divided by the largest entry, so v does not have length 1 at the end. Either divide by the length, "
+    "or the result by v @ v."
 )
-def twice_the_gradient(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * 2 * hessian @ p)
+def largest_entry(hessian, v, steps):
+    v = _turned(hessian, v, steps, lambda v: np.abs(v).max())
+    return v @ (hessian @ v)
 
 
-@gradient_descent.mistake(
-    "The start is missing: `path[0]` is where you begin, so the path has steps + 1 points."
+@power_iteration.mistake(
+    "You used the diagonal of the Hessian alone: `*` multiplies entry by entry. Write `hessian @ v`, a matrix "
+    "product."
 )
-def without_the_start(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * hessian @ p)[1:]
+def only_the_diagonal(hessian, v, steps):
+    return np.asarray(_diagonal(hessian)[np.argmax(np.abs(_diagonal(hessian)))])
 
 
-@gradient_descent.mistake(
-    "You shrink x by 1 - lr in every direction, whatever the surface. How much a direction shrinks depends "
-    "on its curvature: the gradient is `hessian @ x`, not x."
+def _diagonal(hessian):
+    return np.diag(hessian)
+
+
+@power_iteration.mistake(
+    "You returned the largest eigenvalue with its sign counted. Wanted is the one of largest size: -9 before 4."
 )
-def no_curvature(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * p)
-
-
-@gradient_descent.mistake(
-    "You used the diagonal of the Hessian alone. Off the diagonal it says how the slope along one axis "
-    "changes as you move along another: write `hessian @ x`, a matrix product."
-)
-def only_the_diagonal(x, hessian, lr, steps):
-    return _path(x, steps, lambda p: p - lr * np.diag(hessian) * p)
+def largest_signed(hessian, v, steps):
+    return np.linalg.eigvalsh(hessian)[-1]
 
 
 # ------------------------------------------------------------------------------- linear scaling, warm-up
@@ -141,6 +143,14 @@ def square_root(t, lr, k, warmup_steps):
 )
 def divided(t, lr, k, warmup_steps):
     return in_numpy.linear_scaling.unchecked(t, lr, 1 / k, warmup_steps)
+
+
+@linear_scaling.mistake(
+    "Your warm-up ends at (k + 1) * lr: to the start lr you add the whole k * lr. Add the part of the "
+    "difference k * lr - lr that is done."
+)
+def one_too_many(t, lr, k, warmup_steps):
+    return lr + k * lr * np.minimum(t / warmup_steps, 1)
 
 
 @linear_scaling.mistake(

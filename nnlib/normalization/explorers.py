@@ -584,7 +584,7 @@ def batch_size():
             line.set_data([place, place], [0, 0.84])
         artists["words"][0].set_text(f"batch norm: {r['values'].mean():.2f} ± {r['values'].std():.2f}")
         artists["words"][1].set_text(f"layer norm (dots): {r['alone']:.2f} in every batch")
-        artists["words"][2].set_text("if all images formed the batch (dashes)")
+        artists["words"][2].set_text(f"if all images formed the batch (dashes): {r['everybody']:.2f}")
         trained = len(r["epochs"]) > 1
         ends = [e[-1] for e in r["errors"]] if trained else [10.0] * 3
         order = np.argsort(ends)

@@ -118,3 +118,12 @@ def test_wrong_calls_say_what_was_expected(module, x):
 
 def test_hardtanh_may_be_flat():
     assert hardtanh(np.array([-1.0, 0.0, 3.0]), 2.0, 2.0).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["relu", "hardtanh"])
+def test_a_flat_side_passes_nothing_not_even_of_an_infinite_gradient(name):
+    x = torch.tensor([-1000.0, -1.5, 0.5, 1000.0], dtype=torch.float64, requires_grad=True)
+    infinite = torch.full_like(x, np.inf)
+    theirs = torch.autograd.grad(in_torch.official[name](x), x, infinite)[0]
+    ours = getattr(in_numpy, f"{name}_backward")(infinite.numpy(), x.detach().numpy())
+    np.testing.assert_array_equal(ours, theirs)

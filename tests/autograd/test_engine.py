@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnlib.activations.in_numpy import log_softmax, log_softmax_backward
 from nnlib.autograd.in_numpy import (
     Dual,
     Tensor,
@@ -274,3 +275,23 @@ def test_a_dual_number_squares_to_nothing():
     """(x + 1ε)² = x² + 2x ε: the tangent is the derivative, exactly."""
     square = Dual(np.array(3.0), np.array(1.0)) ** 2
     assert (square.data, square.tangent) == (9, 6)
+
+
+def test_what_forward_mode_cannot_do_it_refuses():
+    """The backward of log_softmax is no tangent: its Jacobian is neither diagonal nor symmetric."""
+    x = Dual(np.arange(3.0), np.array([1.0, 0.0, 0.0]))
+    with pytest.raises(NotImplementedError, match="log_softmax: no rule for its tangent"):
+        Dual.apply(log_softmax, log_softmax_backward, x, 0)
+
+
+def test_what_does_not_depend_on_x_has_gradient_zero():
+    x, constant = np.arange(3.0), Tensor(np.ones(2))
+    y, grad_x = vjp(lambda x: constant * 2, x, np.ones(2))
+    assert y.tolist() == [2, 2] and grad_x.tolist() == [0, 0, 0]
+    assert jacrev(lambda x: constant * 2, x).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4)])
+def test_only_matrices_have_a_transpose(shape):
+    with pytest.raises(ValueError, match="T: x has shape .*; expected \\(N, M\\)"):
+        _ = Tensor(np.ones(shape)).T
