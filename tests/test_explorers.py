@@ -22,8 +22,6 @@ from PIL import Image
 
 from nnlib import figures
 from nnlib.explorer import (
-
-pytestmark = pytest.mark.slow  # every control of every explorer, over its whole range
     Choice,
     Explorer,
     Goal,
@@ -36,6 +34,8 @@ pytestmark = pytest.mark.slow  # every control of every explorer, over its whole
     explore,
     explorers,
 )
+
+pytestmark = pytest.mark.slow  # every control of every explorer, over its whole range
 
 FOUND = dict(explorers())
 MADE = {path: make() for path, make in FOUND.items()}
