@@ -50,8 +50,15 @@ def only_the_start(hessian, v, steps):
     "result. Divide by its square root."
 )
 def squared_length(hessian, v, steps):
-    v = _turned(hessian, v, steps)
-    v = hessian @ v / ((hessian @ v) @ (hessian @ v))
+    v = _turned(hessian, v, steps, lambda v: v @ v)
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake(
+    "You never divide by the length: v grows by the eigenvalue with every product, and so does the result."
+)
+def never_shortened(hessian, v, steps):
+    v = _turned(hessian, v, steps, lambda v: 1)
     return v @ (hessian @ v)
 
 
@@ -69,11 +76,9 @@ def largest_entry(hessian, v, steps):
     "product."
 )
 def only_the_diagonal(hessian, v, steps):
-    return np.asarray(_diagonal(hessian)[np.argmax(np.abs(_diagonal(hessian)))])
-
-
-def _diagonal(hessian):
-    return np.diag(hessian)
+    diagonal = np.diag(np.diag(hessian))
+    v = _turned(diagonal, v, steps)
+    return v @ (diagonal @ v)
 
 
 @power_iteration.mistake(

@@ -215,7 +215,10 @@ def largest_curvature(model, x, y, rng, iterations=25, h=1e-2):
     settings="(x² − 1)² + 0.3 x, 400 starts, one in each of 400 equal parts of [−2, 2], lr 0.01, 3,000 steps",
     seeds=5,
     bands={
-        **{f"starts that end in the deeper valley, momentum {b}": Band(50, 70, unit="%") for b in (0, 0.9, 0.99)},
+        **{
+            f"starts that end in the deeper valley, momentum {b}": Band(50, 70, unit="%")
+            for b in (0, 0.9, 0.99)
+        },
         "starts that stay in their valley, momentum 0": Band(100, 100, unit="%"),
         **{f"starts that stay in their valley, momentum {b}": Band(75, 95, unit="%") for b in (0.9, 0.99)},
     },

@@ -140,7 +140,7 @@ def race():
 
     def setup(fig):
         left, right, table = figures.axes(fig, 1, 3, width_ratios=(1.1, 1.1, 0.72))
-        image = left.imshow(np.zeros((150, 150)), origin="lower", cmap="Greys_r", vmin=-14, vmax=6, alpha=0.5)
+        image = left.imshow(np.zeros((150, 150)), origin="lower", cmap="Greys_r", vmin=-13, vmax=6, alpha=0.8)
         image.set_extent((LOW, HIGH, LOW, HIGH))
         left.set(xlim=(LOW, HIGH), ylim=(LOW, HIGH), xlabel="first weight", ylabel="second weight")
         left.set(title="Darker is lower")
