@@ -330,7 +330,7 @@ def slopes(model, x):
 
 
 def dead(model, x):
-    """Which hidden units pass no gradient at any point: no data can move their weights any more."""
+    """Which hidden units pass (nearly) no gradient at any of the points, so that these cannot move them."""
     return ~(np.abs(slopes(model, x)).max(axis=0) > FLAT)
 
 

@@ -13,8 +13,8 @@ power_iteration = Exercise(
         "Multiplying by the matrix stretches every eigenvector by its eigenvalue: after many products the "
         "largest is all that is left of v. Divide by the length each time, or v overflows.",
         "A loop of `steps` rounds: `v = hessian @ v`, then `v = v / np.sqrt(v @ v)`.",
-        "v now has length 1 and `hessian @ v` is the eigenvalue times v, so the eigenvalue, sign included, is "
-        "`v @ (hessian @ v)`.",
+        "v now has length 1 and `hessian @ v` is the eigenvalue times v, so the eigenvalue, sign "
+        "included, is `v @ (hessian @ v)`.",
     ],
     next="2 divided by this number bounds the learning rate. Exercise 2 raises the rate with the batch.",
 )
@@ -72,8 +72,8 @@ def largest_entry(hessian, v, steps):
 
 
 @power_iteration.mistake(
-    "You used the diagonal of the Hessian alone: `*` multiplies entry by entry. Write `hessian @ v`, a matrix "
-    "product."
+    "You used the diagonal of the Hessian alone: `*` multiplies entry by entry. Write `hessian @ v`, a "
+    "matrix product."
 )
 def only_the_diagonal(hessian, v, steps):
     diagonal = np.diag(np.diag(hessian))
@@ -82,7 +82,8 @@ def only_the_diagonal(hessian, v, steps):
 
 
 @power_iteration.mistake(
-    "You returned the largest eigenvalue with its sign counted. Wanted is the one of largest size: -9 before 4."
+    "You returned the largest eigenvalue with its sign counted. Wanted is the one of largest size: "
+    "-9 before 4."
 )
 def largest_signed(hessian, v, steps):
     return np.linalg.eigvalsh(hessian)[-1]

@@ -64,7 +64,8 @@ def scaled_batch(seed):
     id="M24",
     kind="myth",
     claim="Large batches progress faster but converge and generalize worse.",
-    source="Keskar et al. (2016), arXiv:1609.04836; for as many steps, Hoffer et al. (2017), arXiv:1705.08741",
+    source="Keskar et al. (2016), arXiv:1609.04836; for as many steps, Hoffer et al. (2017), "
+    "arXiv:1705.08741",
     verdict="misleading",
     truth="At equal epochs and equal learning rate they take fewer steps; up to batch 128 here, a scaled "
     "learning rate or as many steps removes the gap.",

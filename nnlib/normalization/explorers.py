@@ -9,6 +9,7 @@ from nnlib import figures, layers
 from nnlib.data import digits
 from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider
 from nnlib.figures import BLUE, GRAY, GREEN, PURPLE, VERMILLION
+from nnlib.normalization.in_numpy import feature_statistics, standardize
 
 # ------------------------------------------------------------------------------- which axes are averaged
 
@@ -244,10 +245,11 @@ def _normalize_backward(grad, saved):
 def _losses(rates, method, activation, depth, seed, dtype=np.float64):
     """The loss in every step (STEPS, models): one network for each learning rate, all at once."""
     data = digits(dtype)
-    x, y = data.x_train[:IMAGES] - dtype(0.5), data.y_train[:IMAGES]
+    x, y = standardize(data.x_train, *feature_statistics(data.x_train))[:IMAGES], data.y_train[:IMAGES]
     rng = np.random.default_rng(seed)
     sizes = [64, *[WIDTH] * depth, 10]
-    starts = [rng.normal(size=(i, o)) / np.sqrt(i) for i, o in zip(sizes, sizes[1:])]
+    gain = 2 if activation == "relu" else 1  # He initialization makes up for the half that ReLU removes
+    starts = [rng.normal(size=(i, o)) * np.sqrt(gain / i) for i, o in zip(sizes, sizes[1:])]
     weights = [np.repeat(w.astype(dtype)[None], len(rates), axis=0) for w in starts]
     biases = [np.zeros((len(rates), 1, o), dtype) for o in sizes[1:]]
     lr = np.asarray(rates, dtype)[:, None, None]
@@ -308,10 +310,12 @@ import numpy as np
 from nnlib.data import digits
 
 lr, method, activation, depth, seed = $lr, $method, $activation, $depth, $seed
-x, y = digits().x_train[:320] - 0.5, digits().y_train[:320]
+x, y = digits().x_train, digits().y_train[:320]
+x = ((x - x.mean(axis=0)) / np.where(x.min(axis=0) == x.max(axis=0), 1, x.std(axis=0)))[:320]
 rng = np.random.default_rng(seed)
 sizes = [64] + [32] * depth + [10]
-weights = [rng.normal(size=(i, o)) / np.sqrt(i) for i, o in zip(sizes, sizes[1:])]
+gain = 2 if activation == "relu" else 1                      # He initialization for ReLU
+weights = [rng.normal(size=(i, o)) * np.sqrt(gain / i) for i, o in zip(sizes, sizes[1:])]
 biases = [np.zeros(o) for o in sizes[1:]]
 axis = 0 if method == "batch" else -1
 
@@ -362,7 +366,10 @@ from torch import nn
 from nnlib.data import digits
 
 lr, method, activation, depth, seed = $lr, $method, $activation, $depth, $seed
-x, y = torch.from_numpy(digits().x_train[:320] - 0.5), torch.from_numpy(digits().y_train[:320])
+x, y = digits().x_train, torch.from_numpy(digits().y_train[:320])
+x = (x - x.mean(axis=0)) / np.where(x.min(axis=0) == x.max(axis=0), 1, x.std(axis=0))
+x = torch.from_numpy(x[:320])
+gain = 2 if activation == "relu" else 1                      # He initialization for ReLU
 rng = np.random.default_rng(seed)
 options = dict(dtype=torch.float64)
 norms = {
@@ -376,7 +383,7 @@ for i, o in zip(sizes, sizes[1:]):
     linear = nn.Linear(i, o, **options)
     nn.init.zeros_(linear.bias)
     with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(rng.normal(size=(i, o)) / np.sqrt(i)).T)
+        linear.weight.copy_(torch.from_numpy(rng.normal(size=(i, o)) * np.sqrt(gain / i)).T)
     layers += [linear, norms[method](), nn.Sigmoid() if activation == "sigmoid" else nn.ReLU()]
 model = nn.Sequential(*layers[:-2])
 optimizer = torch.optim.SGD(model.parameters(), lr=lr)

@@ -107,7 +107,7 @@ def test_the_goal_of_the_learning_rate_explorer_can_be_reached_but_not_at_once()
 @pytest.mark.parametrize(
     "name, reached",
     [
-        ("batch_size", dict(k=16, lr=0.03)),
+        ("batch_size", dict(k=16, lr=0.036)),
         ("descent", dict(lr=0.11, momentum=0.45)),
         ("range_test", dict(divisor=2.5)),
     ],
