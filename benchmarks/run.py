@@ -26,7 +26,7 @@ from nnlib import core
 from nnlib.data import digits
 from nnlib.layers import Linear, Sequential, Tanh, fit, fit_many, train
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
-from nnlib.optimizers.in_numpy import sgd
+from nnlib.optimizers.in_numpy import adam, sgd
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -135,13 +135,6 @@ def function_row(path: str) -> list[str]:
 
 
 # -------------------------------------------------------------------------------------------- training
-
-
-def adam(param, grad, m=None, v=None, t=1, lr=1e-3):
-    """Adam with torch's defaults, as any optimizer that fit takes."""
-    m = 0.1 * grad if m is None else 0.9 * m + 0.1 * grad
-    v = 0.001 * grad * grad if v is None else 0.999 * v + 0.001 * grad * grad
-    return param - lr / (1 - 0.9**t) * m / (np.sqrt(v / (1 - 0.999**t)) + 1e-8), m, v
 
 
 OPTIMIZERS = {"SGD": (sgd, torch.optim.SGD), "Adam": (adam, torch.optim.Adam)}

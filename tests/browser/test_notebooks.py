@@ -179,8 +179,8 @@ def shows_explorer(cell: nbformat.NotebookNode) -> bool:
 
 
 def still(page: Page, image: Locator) -> bool:
-    """Does a stored picture show, after at most five seconds?"""
-    for _ in range(50):
+    """Does a stored picture show, after at most ten seconds?"""
+    for _ in range(100):
         if image.count() and image.evaluate("image => image.complete && image.naturalWidth > 300"):
             return True
         page.wait_for_timeout(100)
