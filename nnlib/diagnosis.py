@@ -392,7 +392,10 @@ def not_finite(exercise: Exercise, trials: list[Trial]) -> list[str]:
             arrays = [v for v in o.trial.args.values() if _is_float(v)]
             largest = max((np.abs(v).max(initial=0) for v in arrays), default=0)
             if largest > 80:  # exp(88.8) is too large for float32
-                return [line, f"The inputs reach {largest:g} there: `exp` of that overflows."]
+                cause = f"The inputs reach {largest:g} there: `exp` of that overflows"
+                if value == "NaN" and any(v.ndim > 1 for v in arrays):
+                    cause += ", or every `exp` of a row becomes 0 (a softmax subtracts each row's own maximum)"
+                return [line, f"{cause}."]
             return [
                 line,
                 "Is there a division by zero, a logarithm of zero or the root of a negative number?",

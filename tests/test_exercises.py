@@ -386,6 +386,17 @@ def test_an_overflow_names_the_size_of_the_inputs():
     assert second == "The inputs reach 1000 there: `exp` of that overflows."
 
 
+def test_a_row_whose_exps_are_all_zero_is_named_as_a_cause():
+    def mine(x, task):
+        e = np.exp(x - x.max())
+        return e / e.sum(axis=1, keepdims=True) if task == "multiclass" else right(x, task)
+
+    exercise = exercises.find("linear.output_head")
+    right = exercise.solution
+    second = lines(mine, exercise)[1]
+    assert "or every `exp` of a row becomes 0" in second and "each row's own maximum" in second
+
+
 def test_random_generators_give_both_sides_the_same_numbers():
     drop = Exercise(
         lambda x, rng: x * (rng.random(x.shape) > 0.5).astype(x.dtype),

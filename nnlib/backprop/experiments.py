@@ -29,8 +29,8 @@ def start(rng, *sizes):
 @experiment(
     id="H07",
     kind="headline",
-    claim="A 6-2-1 network learns mirror symmetry: its weights are antisymmetric about the middle, with "
-    "ratios 1 : 2 : 4.",
+    claim="A 6-2-1 network can learn mirror symmetry: its weights are then antisymmetric about the middle, "
+    "with ratios 1 : 2 : 4.",
     source="Rumelhart, Hinton & Williams (1986), Nature 323, 533-536",
     settings="all 64 patterns, sigmoids, summed squared error, full batch, lr 0.1, momentum 0.9, "
     "start U(−0.3, 0.3), 6,000 sweeps",

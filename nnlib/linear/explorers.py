@@ -500,6 +500,7 @@ def signal():
             values=values,
             parts=[(weight * value).ravel() for (weight, _), value in zip(layers, values)],
             plane=plane if layer == "output" else 0.5 + 0.5 * plane / np.abs(plane).max(),
+            colors=figures.BOUNDARY if layer == "output" else "PuOr_r",  # probabilities, or signs as right
             chosen=places[depth][chosen],
             probability=float(values[-1][0]),
         )
@@ -509,7 +510,7 @@ def signal():
         left.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         left.set(xlabel="input 1", ylabel="input 2", aspect="equal", title="The ringed unit's answers")
         right.set(xlim=(-0.35, 3.35), ylim=(3.2, -3.6), yticks=[])
-        right.set_xticks(range(4), ["inputs", "hidden 1", "hidden 2", "output"])
+        right.set_xticks(range(4), ["inputs", "hidden 1", "hidden 2", "probability"])
         right.spines[["left", "bottom"]].set_visible(False)
         right.tick_params(length=0)
         right.set_title("The point on its way: purple below 0, orange above")
@@ -535,6 +536,7 @@ def signal():
 
     def draw(artists, r):
         artists["plane"].set_data(r["plane"].reshape(GRID, GRID))
+        artists["plane"].set_cmap(r["colors"])
         x, y = r["points"]
         for label, artist in enumerate(artists["points"]):
             artist.set_offsets(x[y == label])

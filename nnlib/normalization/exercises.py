@@ -401,6 +401,18 @@ def means_for_sums(grad_output, x, weight=None, bias=None, eps=1e-5):
     return grad_x, grad_weight / n, grad_bias / n
 
 
+@batch_norm_backward.mistake(
+    "Your variance divides by n - 1. The forward pass divides by the biased one, so x_hat and rstd in the "
+    "backward do too (`ddof=0`)."
+)
+def backward_unbiased(grad_output, x, weight=None, bias=None, eps=1e-5):
+    axes, shape = _axes(x)
+    rstd = 1 / np.sqrt(x.var(axis=axes, ddof=1, keepdims=True) + eps)
+    x_hat, g = (x - _mean(x, axes)) * rstd, weight.reshape(shape) * grad_output
+    grad_x = rstd * (g - _mean(g, axes) - x_hat * _mean(g * x_hat, axes))
+    return grad_x, (grad_output * x_hat).sum(axis=axes), grad_output.sum(axis=axes)
+
+
 # ------------------------------------------------------------------------- the backward of RMS norm
 
 rms_norm_backward = Exercise(
@@ -468,3 +480,8 @@ def weight_left_out(grad_output, x, normalized_shape, weight=None, eps=None):
 )
 def forgot_that_the_root_halves(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=2)
+
+
+@rms_norm_backward.mistake("`eps` is missing: r = 1 / sqrt(mean(x²) + eps), in the backward as in the forward.")
+def eps_left_out(grad_output, x, normalized_shape, weight=None, eps=None):
+    return _rms_backward(grad_output, x, normalized_shape, weight, 0.0)

@@ -65,31 +65,40 @@ def min_max_standardizes(seed):
     kind="myth",
     claim="Normalizing inputs improves generalization.",
     verdict="misleading",
-    truth="It helps when large features drown useful ones, and hurts when small features are noise: they "
-    "become large.",
-    settings="4 informative features (sd 3), 100 noise features (sd 0.05), n = 100; 104-64-2 ReLU, "
-    "Adam 2e-3, batch 20, 60 epochs; contrast: H23",
+    truth="It hurts when small features are noise, which it makes large, and helps when large features are "
+    "noise, which it makes small.",
+    settings="4 useful features (sd 3), 100 noise features (sd 0.05), n = 100; 104-64-2 ReLU, Adam 2e-3, "
+    "batch 20, 60 epochs; contrast: the two spreads swapped",
     seeds=8,
     bands={
-        "accuracy lost by standardizing": Band(15, inf, unit="points"),
-        "contrast: accuracy gained": Band(10, inf, over="mean", unit="points"),
+        "small noise: accuracy lost by standardizing": Band(20, inf, unit="points"),
+        "large noise: accuracy gained by standardizing": Band(8, inf, unit="points"),
+        "training accuracy, lowest of the four": Band(99, 100, unit="%"),
     },
 )
 def standardizing_helps(seed):
     rng = np.random.default_rng(seed)
-    useful, noise, w = rng.normal(0, 3, (2100, 4)), rng.normal(0, 0.05, (2100, 100)), rng.normal(size=4)
-    x, y = np.concatenate([useful, noise], axis=1), (useful @ w > 0).astype(np.int64)
-    accuracy = {}
-    for name in ("raw", "standardized"):
-        if name == "standardized":
-            x = standardize(x, *feature_statistics(x[:100]))  # 100 to train on, 2,000 to test
-        rng = np.random.default_rng(seed)
-        net = Sequential(Linear(104, 64, rng=rng), ReLU(), Linear(64, 2, rng=rng))
-        fit(net, x[:100], y[:100], optimizer=adam, lr=2e-3, epochs=60, batch_size=20, rng=rng)
-        accuracy[name] = 100 * (net(x[100:]).argmax(axis=1) == y[100:]).mean()
-    lost = accuracy["raw"] - accuracy["standardized"]
-    gained = standardized_inputs(seed)["gain by standardizing"]
-    return {"accuracy lost by standardizing": lost, "contrast: accuracy gained": gained, **accuracy}
+    useful, noise, w = rng.normal(size=(2100, 4)), rng.normal(size=(2100, 100)), rng.normal(size=4)
+    y = (useful @ w > 0).astype(np.int64)
+    fitted, accuracy = [], {}
+    for name, scales in (("small noise", (3, 0.05)), ("large noise", (0.05, 3))):
+        x = np.concatenate([scales[0] * useful, scales[1] * noise], axis=1)
+        scaled = standardize(x, *feature_statistics(x[:100]))  # 100 to train on, 2,000 to test
+        for kind, inputs in (("raw", x), ("standardized", scaled)):
+            rng = np.random.default_rng(seed)
+            net = Sequential(Linear(104, 64, rng=rng), ReLU(), Linear(64, 2, rng=rng))
+            fit(net, inputs[:100], y[:100], optimizer=adam, lr=2e-3, epochs=60, batch_size=20, rng=rng)
+            right = net(inputs).argmax(axis=1) == y
+            fitted.append(100 * right[:100].mean())
+            accuracy[f"{name}, {kind}"] = 100 * right[100:].mean()
+    lost = accuracy["small noise, raw"] - accuracy["small noise, standardized"]
+    gained = accuracy["large noise, standardized"] - accuracy["large noise, raw"]
+    return {
+        "small noise: accuracy lost by standardizing": lost,
+        "large noise: accuracy gained by standardizing": gained,
+        "training accuracy, lowest of the four": min(fitted),
+        **accuracy,
+    }
 
 
 # -------------------------------------------------------------------------------- what batch norm does
@@ -156,12 +165,13 @@ def train_sigmoid_net(seed, norm, epochs):
 @experiment(
     id="H24",
     kind="headline",
-    claim="Batch norm trains a sigmoid network that otherwise stands still.",
+    claim="A sigmoid network trains sooner and higher with batch norm; on our digits the plain one has not "
+    "started after 6 epochs.",
     source="Ioffe & Szegedy (2015), arXiv:1502.03167, Figure 1a",
     settings="digits, 64-100-100-100-10 sigmoid, weights N(0, 0.1), SGD 0.5, batch 60; test accuracy "
     "after epoch 6",
     seeds=5,
-    bands={"with batch norm": Band(93, 100, unit="%"), "without": Band(0, 50, unit="%")},
+    bands={"with batch norm": Band(93, 100, unit="%"), "without": Band(5, 20, unit="%")},
 )
 def sigmoids_train(seed):
     curves = {
@@ -174,11 +184,14 @@ def sigmoids_train(seed):
 @experiment(
     id="H25",
     kind="headline",
-    claim="With the shift put back in on purpose, batch norm trains just as well.",
+    claim="With the shift put back in on purpose, batch norm ends just as high, after a slower start.",
     source="Santurkar, Tsipras, Ilyas & Madry (2018), arXiv:1805.11604, section 2.1",
     settings="as H24, 12 epochs; after batch norm scale 1 + 0.5·N and shift 0.5·N, per feature and step",
     seeds=5,
-    bands={"distance to batch norm": Band(0, 2, unit="points")},
+    bands={
+        "distance to batch norm": Band(0, 2, unit="points"),
+        "behind after epoch 2": Band(0, 5, over="mean", unit="points"),
+    },
 )
 def shift_put_back(seed):
     noise = np.random.default_rng(1000 + seed)
@@ -191,6 +204,7 @@ def shift_put_back(seed):
     ends = {name: curve[-1] for name, curve in curves.items()}
     return {
         "distance to batch norm": abs(ends["batch norm + shift"] - ends["batch norm"]),
+        "behind after epoch 2": curves["batch norm"][2] - curves["batch norm + shift"][2],
         **ends,
         "curves": curves,
     }
@@ -201,12 +215,12 @@ def shift_put_back(seed):
     kind="myth",
     claim="Batch norm works because it reduces internal covariate shift.",
     verdict="misleading",
-    truth="Why it works is contested; when the shift is put back in on purpose, it works just as well.",
+    truth="Why it works is contested; with the shift put back in on purpose, it ends just as high.",
     settings="as H24, 12 epochs; after batch norm scale 1 + 0.5·N and shift 0.5·N, per feature and step",
     seeds=5,
     bands={
-        "batch norm": Band(90, 100, unit="%"),
-        "batch norm + shift": Band(90, 100, unit="%"),
+        "batch norm": Band(94, 99, unit="%"),
+        "batch norm + shift": Band(94, 99, unit="%"),
         "distance to batch norm": Band(0, 2, unit="points"),
     },
 )
@@ -220,15 +234,15 @@ def covariate_shift(seed):
 @experiment(
     id="H26",
     kind="headline",
-    claim="Batch norm breaks at tiny batches, group norm and layer norm do not.",
-    source="Wu & He (2018), arXiv:1803.08494, Figure 1",
+    claim="Batch norm breaks at tiny batches, group norm does not; layer norm loses a few points.",
+    source="Wu & He (2018), arXiv:1803.08494, Figure 1 (batch and group norm)",
     settings="digits, 64-64-64-10 ReLU, SGD 0.1·B/64 momentum 0.9, 4 epochs, group norm with 4 groups; "
     "test error",
     seeds=4,
     bands={
-        "batch norm: error at batch 2 ÷ error at batch 16": Band(3, inf),
-        "group norm: error at batch 2": Band(0, 15, unit="%"),
-        "layer norm: error at batch 2": Band(0, 20, unit="%"),
+        "batch norm: error at batch 2 ÷ error at batch 16": Band(6, inf),
+        "group norm: error at batch 2": Band(0, 8, unit="%"),
+        "layer norm: error at batch 2": Band(0, 18, unit="%"),
     },
 )
 def small_batches(seed):
@@ -254,20 +268,26 @@ def small_batches(seed):
 @experiment(
     id="H27",
     kind="headline",
-    claim="At the start, gradients of deep batch-norm ReLU networks explode by √(π/(π−1)) = 1.211 per layer.",
+    claim="At the start, gradients of deep batch-norm ReLU networks explode by about √(π/(π−1)) = 1.211 per "
+    "layer.",
     source="Yang, Pennington, Rao, Sohl-Dickstein & Schoenholz (2019), arXiv:1902.08129",
-    settings="40 ReLU layers of 128, batch 512, He initialization; growth of the gradient per layer on "
-    "its way back",
+    settings="40 ReLU layers of 128, batch 512, weights × 1: He initialization; growth of the gradient per "
+    "layer on its way back",
     seeds=5,
-    bands={"with batch norm": Band(1.15, 1.25, digits=3), "without": Band(0.97, 1.03, digits=3)},
+    bands={
+        "with batch norm": Band(1.18, 1.22, digits=3),
+        "with batch norm, weights × 2": Band(1.18, 1.22, digits=3),
+        "without": Band(0.97, 1.03, digits=3),
+        "without, weights × 2": Band(1.94, 2.06, digits=3),
+    },
 )
 def deep_gradients(seed):
-    growth = {}
-    for name in ("with batch norm", "without"):
+    growth, names = {}, ("with batch norm", "without")
+    for name, gain in ((name, gain) for name in names for gain in (1, 2)):
         rng = np.random.default_rng(seed)
         x, kept = rng.normal(size=(512, 128)), []
         for _ in range(40):
-            w = rng.normal(0, sqrt(2 / 128), size=(128, 128))
+            w = rng.normal(0, gain * sqrt(2 / 128), size=(128, 128))
             z = x @ w
             out = batch_norm(z) if name == "with batch norm" else z
             kept.append((w, z, out))
@@ -278,8 +298,9 @@ def deep_gradients(seed):
             g = g * (out > 0)
             g = (batch_norm_backward(g, z) if name == "with batch norm" else g) @ w.T
             norms.append(np.linalg.norm(g))
-        growth[name] = (norms[-1] / norms[0]) ** (1 / 39)
-        growth[f"norms {name}"] = np.array(norms) / norms[0]
+        case = name if gain == 1 else f"{name}, weights × {gain}"
+        growth[case] = (norms[-1] / norms[0]) ** (1 / 39)
+        growth[f"norms {case}"] = np.array(norms) / norms[0]
     return growth | {"theory": sqrt(pi / (pi - 1))}
 
 
@@ -288,11 +309,17 @@ def deep_gradients(seed):
     kind="myth",
     claim="Batch norm protects from exploding gradients.",
     verdict="misleading",
-    truth="At the start of training it makes gradients of deep ReLU networks explode, 1.2 times per layer.",
-    settings="40 ReLU layers of 128, batch 512, He initialization; growth of the gradient per layer on "
-    "its way back",
+    truth="It makes the growth independent of the scale of the weights, and fixes it at 1.2 per layer instead "
+    "of 1 in a deep ReLU network at the start.",
+    settings="40 ReLU layers of 128, batch 512, weights × 1: He initialization; growth of the gradient per "
+    "layer on its way back",
     seeds=5,
-    bands={"with batch norm": Band(1.15, 1.25, digits=3), "without": Band(0.97, 1.03, digits=3)},
+    bands={
+        "with batch norm": Band(1.18, 1.22, digits=3),
+        "with batch norm, weights × 2": Band(1.18, 1.22, digits=3),
+        "without": Band(0.97, 1.03, digits=3),
+        "without, weights × 2": Band(1.94, 2.06, digits=3),
+    },
 )
 def exploding_gradients(seed):
     return deep_gradients(seed)

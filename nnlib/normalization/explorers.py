@@ -417,13 +417,13 @@ def learning_rate():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, sharey=True)
-        left.set(xlim=(0, STEPS + 9), ylim=(0.006, 1.3 * HIGHEST), yscale="log")
+        left.set(xlim=(0, STEPS + 9), ylim=(0.003, 1.3 * HIGHEST), yscale="log")
         left.set(xlabel="step", ylabel="training loss", title="One run with this learning rate")
         right.set(xlim=(RATES[0] * 0.8, RATES[-1] * 1.25), xscale="log", xlabel="learning rate")
         right.set_title("The last loss at eight learning rates")
         for ax in (left, right):
             ax.axhline(GUESSING, color="#BBBBBB", lw=0.9, zorder=0)
-        right.text(RATES[-1] * 1.2, 0.008, "gray line: guessing", fontsize=8, color=GRAY, ha="right")
+        right.text(RATES[-1] * 1.2, 0.004, "gray line: guessing", fontsize=8, color=GRAY, ha="right")
         looks = (dict(color=VERMILLION, ls="--", marker="^"), dict(color=BLUE, ls="-", marker="o"))
         return dict(
             curves=[left.plot([], [], **look | {"marker": ""}, lw=1.6)[0] for look in looks],
@@ -433,7 +433,7 @@ def learning_rate():
                 for look in looks
             ],
             here=right.plot([], [], color=GRAY, lw=1.2, ls=":")[0],
-            note=left.text(1, 0.009, "", fontsize=9, color="#222222"),
+            note=left.text(1, 0.0045, "", fontsize=9, color="#222222"),
         )
 
     def draw(artists, r):
@@ -451,7 +451,7 @@ def learning_rate():
         for label, name, place in zip(artists["labels"], ("none", r["method"]), places):
             label.set_text(name)
             label.set_y(np.exp(place))
-        artists["here"].set_data([r["lr"]] * 2, [0.006, 1.3 * HIGHEST])
+        artists["here"].set_data([r["lr"]] * 2, [0.003, 1.3 * HIGHEST])
         words = [_diverged(name, losses) for name, losses in zip(("none", r["method"]), r["curves"])]
         artists["note"].set_text("\n".join(dict.fromkeys(w for w in words if w)))
 
