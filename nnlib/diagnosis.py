@@ -394,7 +394,9 @@ def not_finite(exercise: Exercise, trials: list[Trial]) -> list[str]:
             if largest > 80:  # exp(88.8) is too large for float32
                 cause = f"The inputs reach {largest:g} there: `exp` of that overflows"
                 if value == "NaN" and any(v.ndim > 1 for v in arrays):
-                    cause += ", or every `exp` of a row becomes 0 (a softmax subtracts each row's own maximum)"
+                    cause += (
+                        ", or every `exp` of a row becomes 0 (a softmax subtracts each row's own maximum)"
+                    )
                 return [line, f"{cause}."]
             return [
                 line,

@@ -220,8 +220,8 @@ FAULTS = [
     Fault(
         "another one-sided slope at the kink",
         "activations/in_numpy",
-        "return grad_output * (x > 0)",
-        "return grad_output * (x >= 0)",
+        "np.where(x > 0, grad_output, 0)",
+        "np.where(x >= 0, grad_output, 0)",
         "activations.relu-zero",
     ),
     Fault(

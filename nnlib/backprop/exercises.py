@@ -246,8 +246,8 @@ def tied_decoder_met_z1(grad_output, x, weight, bias1, bias2):
 mlp_loss_backward = Exercise(
     solution=in_numpy.mlp_loss_backward,
     hints=[
-        "Write the five forward lines first: z1, h, z2, log_p, loss. Then backward, from the last to the first: "
-        "one line for each array that a line reads, with a gradient of that array's shape.",
+        "Write the five forward lines first: z1, h, z2, log_p, loss. Then backward, from the last to the "
+        "first: one line for each array that a line reads, with a gradient of that array's shape.",
         "The first two backward lines join into one: grad_z2 = (p - one_hot) / N * grad_output, with "
         "p = exp(log_p) and a 1 for the right class.",
         "grad_weight2 = grad_z2.T @ h, grad_h = grad_z2 @ weight2, grad_z1 = grad_h * (1 - h * h), then the "

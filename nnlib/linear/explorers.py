@@ -499,7 +499,7 @@ def signal():
             points=(x, y),
             values=values,
             parts=[(weight * value).ravel() for (weight, _), value in zip(layers, values)],
-            plane=plane if layer == "output" else 0.5 + 0.5 * plane / np.abs(plane).max(),
+            plane=plane if layer == "output" else 0.5 + 0.3 * plane / np.abs(plane).max(),
             colors=figures.BOUNDARY if layer == "output" else "PuOr_r",  # probabilities, or signs as right
             chosen=places[depth][chosen],
             probability=float(values[-1][0]),
@@ -515,7 +515,7 @@ def signal():
         right.tick_params(length=0)
         right.set_title("The point on its way: purple below 0, orange above")
         spots = np.array([place for column in places for place in column])
-        style = dict(s=9, linewidths=0, alpha=0.6, zorder=2)
+        style = dict(s=14, linewidths=0.4, edgecolors="white", zorder=2)
         node = dict(s=560, cmap="PuOr_r", vmin=-1.6, vmax=1.6, edgecolors="#888888", zorder=2)
         middle = dict(ha="center", va="center", fontsize=8, zorder=4)
         return {

@@ -482,6 +482,6 @@ def forgot_that_the_root_halves(grad_output, x, normalized_shape, weight=None, e
     return _rms_backward(grad_output, x, normalized_shape, weight, eps, through_r=2)
 
 
-@rms_norm_backward.mistake("`eps` is missing: r = 1 / sqrt(mean(x²) + eps), in the backward as in the forward.")
+@rms_norm_backward.mistake("`eps` is missing: r = 1 / sqrt(mean(x²) + eps), backward as forward.")
 def eps_left_out(grad_output, x, normalized_shape, weight=None, eps=None):
     return _rms_backward(grad_output, x, normalized_shape, weight, 0.0)

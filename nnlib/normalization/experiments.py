@@ -309,8 +309,8 @@ def deep_gradients(seed):
     kind="myth",
     claim="Batch norm protects from exploding gradients.",
     verdict="misleading",
-    truth="It makes the growth independent of the scale of the weights, and fixes it at 1.2 per layer instead "
-    "of 1 in a deep ReLU network at the start.",
+    truth="It makes the growth independent of the scale of the weights, and fixes it at 1.2 per layer "
+    "instead of 1 in a deep ReLU network at the start.",
     settings="40 ReLU layers of 128, batch 512, weights × 1: He initialization; growth of the gradient per "
     "layer on its way back",
     seeds=5,

@@ -321,7 +321,7 @@ warmup_cosine = Exercise(
         "`rising = (t + 1) / (warmup_steps + 1)`; with `done = (t - warmup_steps) / (total_steps - "
         "warmup_steps)` the fall is `(1 + np.cos(np.pi * done)) / 2`.",
     ],
-    next="this is the schedule with which most language models are trained.",
+    next="this is the schedule with which many language models are trained.",
     cases=_warmup_cases,
 )
 
@@ -358,6 +358,33 @@ def too_slow(t, lr, warmup_steps, total_steps):
 def starts_at_zero(t, lr, warmup_steps, total_steps):
     done = (t - warmup_steps) / (total_steps - warmup_steps)
     return _joined(t, lr, warmup_steps, t / warmup_steps, _half_cosine(done))
+
+
+@warmup_cosine.mistake(
+    "Your warm-up has warmup_steps stairs and reaches lr one step early, at t = warmup_steps - 1. The cosine "
+    "starts with lr once more, so two steps share the peak. Take warmup_steps + 1 stairs."
+)
+def one_stair_less(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / warmup_steps, _half_cosine(done))
+
+
+@warmup_cosine.mistake(
+    "Your cosine reaches 0 at t = total_steps - 1, so the last step moves nothing. Divide by total_steps - "
+    "warmup_steps: 0 is due at t = total_steps, after the last step."
+)
+def ends_early(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - 1 - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(done))
+
+
+@warmup_cosine.mistake(
+    "Two slips of one: your warm-up has warmup_steps stairs where warmup_steps + 1 are due, and your cosine "
+    "reaches 0 at t = total_steps - 1 instead of total_steps."
+)
+def both_off_by_one(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - 1 - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / warmup_steps, _half_cosine(done))
 
 
 @warmup_cosine.mistake(

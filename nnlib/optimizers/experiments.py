@@ -109,7 +109,7 @@ def momentum_is_steeper(seed):
 
 # ------------------------------------------------------------------------------------------------ adam
 
-RATES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+RATES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
 METHODS = {
     "Adam": (adam, {}),
     "Nesterov": (sgd, dict(momentum=0.9, nesterov=True)),
@@ -122,18 +122,24 @@ METHODS = {
 @experiment(
     id="H14",
     kind="headline",
-    claim="On logistic regression Adam reaches the lowest training loss.",
-    source="Kingma & Ba (2015), arXiv:1412.6980, Figure 1",
-    settings="digits, 64-10 from zero, batch 128, 15 epochs; lr from 0.003, 0.01, … 10, tuned for each "
+    claim="On logistic regression Adam converges about as fast as SGD with Nesterov momentum, both "
+    "faster than AdaGrad.",
+    source="Kingma & Ba (2015), arXiv:1412.6980, Section 6.1, Figure 1",
+    settings="digits, 64-10 from zero, batch 128, 15 epochs; lr from 0.003, 0.01, … 30, tuned for each "
     "method on the mean of three shufflings",
     seeds=4,
-    bands={"Adam's loss ÷ lowest loss of the others": Band(0, 0.999, over="mean", digits=3)},
+    bands={
+        "Adam's loss ÷ Nesterov's": Band(0.5, 2),
+        "Adam's loss ÷ AdaGrad's": Band(0, 0.8),
+        "Nesterov's loss ÷ AdaGrad's": Band(0, 0.8),
+        "Adam's loss ÷ lowest loss of the others": Band(0, 0.999, over="mean", digits=3),
+    },
 )
 def logistic_regression(seed):
     x, y, *_ = digits(np.float32)
     shufflings, losses = range(3 * seed, 3 * seed + 3), {}
     for name, (optimizer, settings) in METHODS.items():
-        models = [Sequential(Linear(64, 10, rng=np.random.default_rng(0))) for _ in range(24)]
+        models = [Sequential(Linear(64, 10, rng=np.random.default_rng(0))) for _ in range(3 * len(RATES))]
         for model in models:
             model.params[...] = 0
         lrs, rngs = np.repeat(RATES, 3), [np.random.default_rng(s) for _ in RATES for s in shufflings]
@@ -144,6 +150,9 @@ def logistic_regression(seed):
     best = {name: values.min() for name, values in losses.items()}
     others = min(loss for name, loss in best.items() if name != "Adam")
     return {
+        "Adam's loss ÷ Nesterov's": best["Adam"] / best["Nesterov"],
+        "Adam's loss ÷ AdaGrad's": best["Adam"] / best["AdaGrad"],
+        "Nesterov's loss ÷ AdaGrad's": best["Nesterov"] / best["AdaGrad"],
         "Adam's loss ÷ lowest loss of the others": best["Adam"] / others,
         "losses": losses,
         "best": best,
@@ -273,8 +282,9 @@ def sgd_with_decay(seed, decoupled, steps=3000, lr=1e-3, decay=0.1):
     kind="myth",
     claim="AdamW is better because of the rotational behavior of its weights.",
     verdict="misleading",
-    truth="The core is that the decay is not divided by Adam's scale, so every weight shrinks by the same "
-    "share. Plain SGD has no such scale, and there L2 and decay are one and the same.",
+    truth="What differs for certain is that the decay is not divided by Adam's scale, so every weight "
+    "shrinks by the same share. Kosson, Messmer & Jaggi (2024, arXiv:2305.17212) trace the benefit to a "
+    "balanced rotation that follows from it; that is not tested here.",
     **DECAYED,
     bands={
         "AdamW: mean weight ÷ theory, small gradients": Band(0.97, 1.03, digits=3),

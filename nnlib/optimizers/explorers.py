@@ -39,6 +39,7 @@ STYLES = {
     "Lion": (PURPLE, "-"),
     "Muon": (PURPLE, "--"),
 }
+MARKERS = {"-": "o", "--": "D", ":": "^"}  # at the end of a line, since families share a color
 
 
 def _runners(beta1, beta2):
@@ -76,13 +77,13 @@ def _ranking_draw(slots, results):
     order = sorted(results, key=lambda r: (not np.isfinite(r[1]), r[1]))
     for (line, text), (name, _, words) in zip(slots, order):
         color, dash = STYLES[name]
-        line.set(color=color, linestyle=dash)
+        line.set(color=color, linestyle=dash, marker=MARKERS[dash], markevery=[1], markersize=5)
         text.set(text=f"{name}  {words}", color=color if color != PURPLE else "#A0527A")
 
 
 # ------------------------------------------------------------------------------------- race on a surface
 
-LOW, HIGH, FLOOR = -2.4, 2.4, 1e-10
+LOW, HIGH, FLOOR = -2.4, 2.4, 1e-14
 RAVINE, TURNED, SADDLE, BANANA = "ravine", "ravine, turned by 45°", "two valleys, a saddle between", "banana"
 TURN = np.array([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
 
@@ -123,7 +124,8 @@ def race():
 
     def compute(surface, lr, scaled_lr, beta1, beta2, steps, x0, x1):
         runners = _runners(beta1, beta2)
-        points = np.tile([x0, x1], (len(runners), 1))
+        start = TURN @ [x0, x1] if surface == TURNED else [x0, x1]  # the start turns with the surface
+        points = np.tile(start, (len(runners), 1))
         states, paths = {name: () for name in runners}, [points]
         for t in range(1, steps + 1):
             grads = _slope(surface, points)
@@ -151,8 +153,9 @@ def race():
             color, dash = STYLES[name]
             artists[name] = [
                 left.plot([], [], color=color, ls=dash, lw=1.3)[0],
-                left.plot([], [], "o", color=color, ms=4)[0],
+                left.plot([], [], MARKERS[dash], color=color, ms=4)[0],
                 right.plot([], [], color=color, ls=dash, lw=1.5)[0],
+                right.plot([], [], MARKERS[dash], color=color, ms=4)[0],
             ]
         artists["start"] = left.plot([], [], "s", color="black", ms=5, zorder=5)[0]
         return artists
@@ -162,10 +165,11 @@ def race():
         paths = np.clip(np.nan_to_num(r["paths"], nan=1e9), -20, 20)
         heights = np.clip(np.nan_to_num(r["heights"], nan=1e9, posinf=1e9), FLOOR, 1e9)
         for i, name in enumerate(names):
-            path, end, height = artists[name]
+            path, end, height, last = artists[name]
             path.set_data(*paths[:, i].T)
             end.set_data(paths[-1:, i, 0], paths[-1:, i, 1])
             height.set_data(range(len(paths)), heights[:, i])
+            last.set_data([len(paths) - 1], heights[-1:, i])
         artists["start"].set_data(paths[:1, 0, 0], paths[:1, 0, 1])
         _ranking_draw(artists["slots"], [(n, h, _size(h)) for n, h in zip(names, r["heights"][-1])])
 
@@ -213,6 +217,7 @@ from nnlib.optimizers.in_numpy import adagrad, adam, lion, nadam, rmsprop, sgd
 
 surface, start = $surface, np.array([$x0, $x1])
 turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
+start = turn @ start if "turned" in surface else start
 
 def height(p):
     x, y = p @ turn if "turned" in surface else p
@@ -258,8 +263,9 @@ import math
 
 import torch
 
-surface = $surface
+surface, start = $surface, torch.tensor([$x0, $x1], dtype=torch.float64)
 turn = torch.tensor([[1.0, -1.0], [1.0, 1.0]], dtype=torch.float64) / 2**0.5
+start = turn @ start if "turned" in surface else start
 
 def height(p):
     x, y = p @ turn if "turned" in surface else p
@@ -295,7 +301,7 @@ optimizers = [
 ]
 answer = 0.0
 for make in optimizers:
-    p = torch.tensor([$x0, $x1], dtype=torch.float64, requires_grad=True)
+    p = start.clone().requires_grad_()
     optimizer = make([p])
     for _ in range($steps):
         optimizer.zero_grad()
