@@ -397,7 +397,11 @@ def not_finite(exercise: Exercise, trials: list[Trial]) -> list[str]:
                     cause += (
                         ", or every `exp` of a row becomes 0 (a softmax subtracts each row's own maximum)"
                     )
-                return [line, f"{cause}."]
+                saturated = (
+                    "Or `p` is exactly 0 or 1 there, and log(0) or 0 / 0 comes up: "
+                    "take the log, or cancel p(1 − p), on paper first."
+                )
+                return [line, f"{cause}.", saturated]
             return [
                 line,
                 "Is there a division by zero, a logarithm of zero or the root of a negative number?",

@@ -381,9 +381,10 @@ def test_an_overflow_names_the_size_of_the_inputs():
     softplus = Exercise(
         lambda x: np.logaddexp(0, x), [], "", lambda rng: [Case("", dict(x=np.array([-1000.0, 1000.0])))]
     )
-    first, second = lines(lambda x: np.log(1 + np.exp(x)), softplus)
+    first, second, third = lines(lambda x: np.log(1 + np.exp(x)), softplus)
     assert first == "not yet: `the result` holds inf; expected finite numbers, float64."
     assert second == "The inputs reach 1000 there: `exp` of that overflows."
+    assert "log(0) or 0 / 0" in third
 
 
 def test_a_row_whose_exps_are_all_zero_is_named_as_a_cause():
@@ -393,7 +394,7 @@ def test_a_row_whose_exps_are_all_zero_is_named_as_a_cause():
         e = np.exp(x - x.max())
         return e / e.sum(axis=1, keepdims=True) if task == "multiclass" else head.solution(x, task)
 
-    _, second = lines(mine, head)
+    _, second, _ = lines(mine, head)
     assert "or every `exp` of a row becomes 0" in second and "each row's own maximum" in second
 
 

@@ -208,3 +208,10 @@ def test_the_question_index_is_consistent():
         first = row["same_as"] and rows[row["same_as"]]
         assert not first or not first["same_as"], f"{id} is a re-wording of a re-wording"
         assert not first or first["topic"] == row["topic"], f"{id} and {first['id']} differ in topic"
+
+
+def test_the_index_of_questions_is_up_to_date():
+    import questions
+
+    stale = "QUESTIONS.md is stale: run python tools/questions.py"
+    assert questions.PAGE.read_text(encoding="utf-8") == questions.page(), stale

@@ -72,7 +72,7 @@ def squared_error_backward(grad_output, x, target):
     claim="Squared error on a saturated unit learns slowly, cross-entropy does not.",
     source="Glorot & Bengio (2010), AISTATS; Nielsen (2015), Neural networks and deep learning, chapter 3",
     settings="one sigmoid neuron, w = b = 2, input 1, target 0, lr 0.15; then digits, 64-64-10 ReLU with "
-    "the last layer ten times too large, softmax, SGD 0.1, batch 64, 25 epochs; test accuracy",
+    "the last layer ten times too large, softmax, SGD 0.1 for both, batch 64, 25 epochs; test accuracy",
     seeds=3,
     bands={
         "neuron, squared error: output at step 50": Band(0.9, inf, digits=3),
@@ -84,12 +84,16 @@ def saturated_units(seed):
     neuron = saturated_neuron()
     x, y, *test = digits(np.float32)
     curves, epochs = {}, {}
-    for name, loss in (("squared error", squared_error), ("cross-entropy", cross_entropy)):
+    for name, loss, lr in (
+        ("squared error", squared_error, 0.1),
+        ("cross-entropy", cross_entropy, 0.1),
+        ("squared error, three times the rate", squared_error, 0.3),
+    ):
         rng = np.random.default_rng(seed)
         net = Sequential(Linear(64, 64, rng=rng), ReLU(), Linear(64, 10, rng=rng))
         for p in net[2].params.values():
             p *= 10
-        history = fit(net, x, y, lr=0.1, epochs=25, batch_size=64, rng=rng, loss=loss, validation=test)
+        history = fit(net, x, y, lr=lr, epochs=25, batch_size=64, rng=rng, loss=loss, validation=test)
         curves[name] = 100 * np.array(history.validation_accuracy)
         epochs[name] = next((e for e, accuracy in enumerate(curves[name]) if accuracy >= 90), inf)
     return {
@@ -158,7 +162,8 @@ def fit_scores(x, y, gradient, steps=1500, lr=1.0):
     kind="myth",
     claim="Binary cross-entropy is for separating two classes as widely as possible.",
     verdict="misleading",
-    truth="It is the Bernoulli log-likelihood and yields probabilities; wide margins are the aim of hinge.",
+    truth="It is the Bernoulli log-likelihood and yields probabilities; wide margins are the aim of hinge "
+    "with a penalty on the weights.",
     settings="x ~ N(0, 1), p = sigmoid(2x − 0.5), n = 4,000; linear score; mean error of sigmoid(score)",
     seeds=8,
     bands={
