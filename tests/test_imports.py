@@ -29,7 +29,7 @@ HEAVY = {"torch", "matplotlib", "ipywidgets", "IPython", "PIL"}
 def kind(module: str) -> str:
     """The file's place in the order: its role inside a concept, its name at the top of the package."""
     first, *rest = module.split(".")[1:] or [""]
-    if first == "data" or not rest:
+    if first in ("data", "layers") or not rest:
         return first
     return "concept exercises" if rest[0] == "exercises" else rest[0]
 

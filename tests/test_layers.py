@@ -19,15 +19,16 @@ from nnlib.layers import (
     LayerNorm,
     Linear,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Stack,
     Tanh,
-    _loss,
     fit,
     fit_many,
     train,
 )
+from nnlib.layers.training import _loss
 from nnlib.linear.in_numpy import linear, linear_backward
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from nnlib.optimizers.in_numpy import sgd
@@ -467,3 +468,65 @@ def test_any_pair_is_a_layer():
     expected = linear_backward(grad, x, **params)
     assert max_difference((layer.backward(grad), *layer.grads.values()), expected) == 0
     assert {f.__name__ for f in (relu, sigmoid, tanh)} == {la().f.__name__ for la in (ReLU, Sigmoid, Tanh)}
+
+
+# ------------------------------------------------------------------------------------------- residual
+
+
+def residual(dtype="float64", shortcut=False):
+    rng = np.random.default_rng(3)
+    block = [Linear(4, 6, rng=rng, dtype=dtype), BatchNorm1d(6, dtype=dtype), Tanh()]
+    back = 5 if shortcut else 4
+    around = Linear(4, 5, rng=rng, dtype=dtype) if shortcut else None
+    return Residual(*block, Linear(6, back, rng=rng, dtype=dtype), shortcut=around)
+
+
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_residual_is_the_block_plus_the_shortcut_and_its_backward_the_derivative(shortcut):
+    layer = residual(shortcut=shortcut)
+    model = Sequential(Linear(3, 4, rng=np.random.default_rng(0), dtype="float64"), layer)
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(7, 3))
+    hidden = model[0].forward(x).copy()
+    inner = hidden
+    for part in layer.layers:
+        inner = part.forward(inner)
+    around = layer.shortcut.forward(hidden) if shortcut else hidden
+    np.testing.assert_allclose(model.forward(x), around + inner, rtol=1e-12)
+
+    grad_output = rng.normal(size=around.shape)
+    model.forward(x)
+    grad_x = model.backward(grad_output).copy()
+    grads = model.grads.copy()
+
+    def value(params):
+        model.params[...] = params
+        return (model.forward(x) * grad_output).sum()
+
+    start = model.params.copy()
+    np.testing.assert_allclose(grads, numerical_gradient(value, start.copy()), atol=1e-7)
+    model.params[...] = start
+    by_x = numerical_gradient(lambda x: (model.forward(x) * grad_output).sum(), x)
+    np.testing.assert_allclose(grad_x, by_x, atol=1e-7)
+
+
+def test_residual_shares_its_parameters_with_the_model_and_copies_apart():
+    model = Sequential(residual(), ReLU(), Linear(4, 3, rng=np.random.default_rng(2), dtype="float64"))
+    assert model.params.size == sum(p.size for layer in model.layers for p in layer.params.values())
+    model.params[...] = 0
+    assert not model[0].layers[0].weight.any()
+    twin = model.copy()
+    twin.params[...] = 1
+    assert not model.params.any() and twin[0].layers[0].weight.all()
+    assert not model.eval()[0].layers[1].training and model.train()[0].layers[1].training
+
+
+def test_residual_trains_and_refuses_a_block_that_changes_the_shape():
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(2, 4, rng=rng), residual("float32"), Linear(4, 3, rng=rng))
+    x, y = data()
+    history = fit(model, x, y, lr=0.1, epochs=100)
+    assert history.loss[-1] < 0.9 * history.loss[0]
+    wrong = Sequential(Residual(Linear(2, 3, rng=rng)))
+    with pytest.raises(ValueError, match=r"the block turns \(2, 2\) into \(2, 3\)"):
+        wrong(x)
