@@ -110,9 +110,17 @@ def test_every_argument_of_torchs_is_varied(name):
         assert ours[argument].default == defaults[argument].default, argument
 
 
+@pytest.fixture
+def all_in_float64():
+    """torch keeps some state, such as NAdam's product of momenta, in its default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHOICES)
-def test_200_steps_are_those_of_torch(name):
+def test_200_steps_are_those_of_torch(name, all_in_float64):
     """Every combination of arguments, on a ravine with noise and with a learning rate that falls."""
     shape = SHAPES.get(name, (6,))
     start = np.random.default_rng(0).normal(size=shape)
@@ -122,10 +130,6 @@ def test_200_steps_are_those_of_torch(name):
         ours = trajectory(with_settings(getattr(in_numpy, name), settings), start, gradient)
         theirs = torch.tensor(start, requires_grad=True)
         optimizer = THEIRS[name]([theirs], lr=0.1, **settings)
-        if name == "nadam":  # torch keeps a product of momenta in float32 unless it is given another
-            zeros = dict(exp_avg=torch.zeros_like(theirs), exp_avg_sq=torch.zeros_like(theirs))
-            one = torch.ones((), dtype=torch.float64)
-            optimizer.state[theirs].update(step=torch.tensor(0.0), mu_product=one, **zeros)
         with patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):  # muon's rounding, left out
             expected = trajectory_of_torch(optimizer, theirs, gradient)
         atol = TOLERANCE.get(name, 1e-12)
@@ -349,11 +353,41 @@ def test_training_stays_in_float32(name):
     assert {s.dtype for s in (param, *state) if s is not None} == {np.dtype("float32")}
 
 
-def test_muon_refuses_what_is_no_matrix():
-    with pytest.raises(ValueError, match=r"muon: param has shape \(68,\); expected \(A, B\)"):
-        fit(models()[0], *points(), lr=0.1, epochs=1, optimizer=muon)
-    with pytest.raises(ValueError, match="muon: lr has shape .*; expected one number, as muon takes one mat"):
-        fit_many(models(), *points(), lr=0.1, epochs=1, optimizer=muon)
+def test_muon_moves_the_matrices_of_a_model_and_adamw_the_rest():
+    """As in torch, where two optimizers share the work."""
+    model, *_ = models()
+    x, y = points()
+    twin = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4)).double()
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(model.params.copy()), twin.parameters())
+    fit(model, x, y, lr=0.02, epochs=20, optimizer=muon, momentum=0.9)
+    weights, biases = ([p for p in twin.parameters() if p.ndim == axes] for axes in (2, 1))
+    both = torch.optim.Muon(weights, lr=0.02, momentum=0.9), torch.optim.AdamW(biases, lr=0.02)
+    with patch.object(torch.Tensor, "bfloat16", torch.Tensor.clone):  # muon's rounding, left out
+        for _ in range(20):
+            twin.zero_grad()
+            torch.nn.functional.cross_entropy(twin(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+            for optimizer in both:
+                optimizer.step()
+    expected = torch.nn.utils.parameters_to_vector(twin.parameters()).detach()
+    assert core.max_difference(model.params, expected) < 1e-9
+
+
+def test_muon_trains_models_together_as_alone():
+    lrs, options = [0.001, 0.01, lambda step: 0.1 / (step + 1)], dict(epochs=20, optimizer=muon)
+    together, alone = models(), models()
+    fit_many(together, *points(), lr=lrs, **options)
+    for model, other, lr in zip(alone, together, lrs):
+        fit(model, *points(), lr=lr, **options)
+        np.testing.assert_allclose(other.params, model.params, rtol=0, atol=1e-9)
+
+
+def test_muon_keeps_float32_and_checks_its_arguments():
+    model, *_ = models("float32")
+    x, y = points()
+    fit(model, x, y, lr=0.01, epochs=3, optimizer=muon)
+    assert model.params.dtype == np.float32
+    with pytest.raises(ValueError, match="adjust_lr_fn is 'adam'"):
+        fit(model, x, y, lr=0.01, epochs=3, optimizer=muon, adjust_lr_fn="adam")
 
 
 def test_a_schedule_and_an_optimizer_train_as_in_torch():

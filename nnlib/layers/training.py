@@ -16,7 +16,7 @@ from nnlib.core import as_tuple, check_call, documented
 from nnlib.layers.base import Array, bare
 from nnlib.layers.models import Sequential, Stack
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, cross_entropy
-from nnlib.optimizers.in_numpy import sgd
+from nnlib.optimizers.in_numpy import adamw, sgd
 
 # ---------------------------------------------------------------------------------------------- losses
 #
@@ -58,6 +58,40 @@ def _loss(loss: Callable, target: Array) -> tuple[Callable, Callable, dict[str, 
     if backward is None:
         raise LookupError(f"fit: {f.__name__} has no {f.__name__}_backward beside it")
     return f, lambda g, x, target: as_tuple(bare(backward)(g, x, target, **options))[0], options
+
+
+# ------------------------------------------------------------------------------------------ optimizers
+
+
+def _for_matrices(optimizer: Callable) -> bool:
+    """Whether an optimizer documents its parameter as a matrix, as muon does, and not as any array."""
+    return [s.shape for s in documented(optimizer) if s.name == "param"] == [("A", "B")]
+
+
+def _by_matrix(optimizer: Callable, model: Sequential, check: bool) -> Callable:
+    """That optimizer for a whole model: it moves each weight matrix, adamw with the same lr all the rest."""
+    one = model.models[0] if isinstance(model, Stack) else model
+    shapes = [p.shape for layer in one.layers for p in layer.params.values()]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    matrix_step, other_step = (f if check else bare(f) for f in (optimizer, adamw))
+
+    def step(param, grad, states=None, lr=None, t=1, **settings):
+        if param.ndim == 2:  # a stack: model after model
+            states = states or [()] * len(param)
+            rates = np.broadcast_to(lr, (len(param), 1))[:, 0].tolist()
+            rows = zip(param, grad, states, rates)
+            moved = [step(p, g, *state, lr=r, t=t, **settings) for p, g, state, r in rows]
+            return np.stack([p for p, _ in moved]), [state for _, *state in moved]
+        moved, states = [], states or [()] * len(shapes)
+        for p, g, shape, state in zip(np.split(param, ends), np.split(grad, ends), shapes, states):
+            if len(shape) == 2:
+                p, *state = matrix_step(p.reshape(shape), g.reshape(shape), *state, lr=lr, **settings)
+            else:
+                p, *state = other_step(p, g, *state, lr=lr, t=t)
+            moved.append((p.ravel(), state))
+        return np.concatenate([p for p, _ in moved]), [state for _, state in moved]
+
+    return step
 
 
 # -------------------------------------------------------------------------------------------- training
@@ -111,7 +145,8 @@ def train(
     rng : Generator or None            shuffles the rows before each epoch; needed with a batch_size
     loss : any                         with its backward beside it; options by functools.partial(loss, ...)
     optimizer : any                    (param, grad, *state, lr, **settings) -> param, *state; one with an
-                                       argument t is told the number of the step, from 1
+                                       argument t is told the number of the step, from 1; one for matrices,
+                                       as muon, moves the weight matrices, and adamw with this lr the rest
     validation : any                   a pair like (x, y), measured but not trained on
     every : int >= 1 or None           None: an epoch, or where that is one step, a hundredth of all steps
     settings : any                     for the optimizer, as in momentum=0.9
@@ -193,6 +228,10 @@ class _Run:
         self.total = self.epochs * self.per_epoch
         self.every = self.every or (self.per_epoch if self.per_epoch > 1 else max(1, self.total // 100))
         self.settings = {name: _number(value) for name, value in self.settings.items()}
+        self.step = bare(self.optimizer)
+        if _for_matrices(self.optimizer):
+            self.step = _by_matrix(self.optimizer, self.model, check=False)
+            self.optimizer = _by_matrix(self.optimizer, self.model, check=True)
         self.counts = "t" in inspect.signature(self.optimizer).parameters
         for lr in self.rates(0):  # the optimizer checks its arguments in a step that is thrown away
             self.optimizer(self.model.params, self.model.grads, **self.told(0, lr))
@@ -240,7 +279,7 @@ class _Run:
         alive = np.ones(params.shape[:-1], bool)
         moving: Any = True  # which parameters an update may change: all, until a model of a stack diverges
         state: list[Any] = []
-        optimizer, batches = bare(self.optimizer), self.batches()
+        optimizer, batches = self.step, self.batches()
         constant = None if self.counts or any(map(callable, self.lrs)) else self.told(0)
         self.record(histories, 0)
         yield result

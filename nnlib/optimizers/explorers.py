@@ -563,42 +563,17 @@ with torch.no_grad():
 # ------------------------------------------------------------------------------------ race on the digits
 
 
-def muon_and_adam(model, betas=(0.9, 0.999)):
-    """An optimizer for `fit`: Muon moves the weight matrices of a model, Adam its biases.
-
-    `fit` hands an optimizer all parameters as one vector; Muon needs to know which of them form a matrix.
-    """
-    shapes = [p.shape for layer in model.layers for p in layer.params.values()]
-    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
-
-    def step(param, grad, states=None, lr=0.01, t=1):
-        states, moved = states or [()] * len(shapes), []
-        parts = zip(np.split(param, ends), np.split(grad, ends), shapes, states)
-        for p, g, shape, state in parts:
-            p, g = p.reshape(shape), g.reshape(shape)
-            if p.ndim == 2:
-                settings = dict(weight_decay=0.0, momentum=betas[0], adjust_lr_fn="match_rms_adamw")
-                moved.append(muon.unchecked(p, g, *state, lr=lr, **settings))
-            else:
-                moved.append(adam.unchecked(p, g, *state, lr=lr, betas=betas, t=t))
-        return np.concatenate([p.ravel() for p, *_ in moved]), [state for _, *state in moved]
-
-    return step
-
-
 def digits_race():
     names, low, high = [*_runners(0.9, 0.99), "Muon"], 1e-3, 5
 
     def go(lr, scaled_lr, beta1, beta2, batch_size, epochs, seed):
         x, y, x_test, y_test = _task()
+        like_adamw = dict(momentum=beta1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         runs = {}
         for name in names:
             rng = np.random.default_rng(seed)
             model = Sequential(Linear(64, 32, rng=rng), ReLU(), Linear(32, 10, rng=rng))
-            if name == "Muon":
-                step, settings = muon_and_adam(model, (beta1, beta2)), {}
-            else:
-                step, settings = _runners(beta1, beta2)[name]
+            step, settings = {**_runners(beta1, beta2), "Muon": (muon, like_adamw)}[name]
             options = dict(epochs=epochs, batch_size=batch_size, rng=rng, validation=(x_test, y_test))
             rate = lr if name in FAMILIES else scaled_lr
             runs[name] = train(model, x, y, lr=rate, optimizer=step, **options, **settings)

@@ -388,18 +388,11 @@ def muon(
     param : array (A, B)
     momentum_buffer : array (A, B)
 
-    Raises
-    ------
-    ValueError
-        With a learning rate for each of many models: a row would be taken for a row of one matrix.
-
     References
     ----------
     Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks, kellerjordan.github.io.
     Liu et al. (2025), Muon is scalable for LLM training, arXiv:2502.16982 (match_rms_adamw).
     """
-    if np.ndim(lr) > 0:
-        raise ValueError(f"muon: lr has shape {lr.shape}; expected one number, as muon takes one matrix")
     if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
         raise ValueError(f"muon: adjust_lr_fn is {adjust_lr_fn!r}; expected 'original' or 'match_rms_adamw'")
     momentum_buffer = _average(momentum_buffer, grad, momentum)

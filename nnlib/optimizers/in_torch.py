@@ -133,10 +133,6 @@ def muon(
     ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None,
 ):  # fmt: skip
     """g = U diag(s) V.T,  s = a s + b s**3 + c s**5 again and again from s / ||s||,   step = U diag(s) V.T"""
-    if torch.is_tensor(lr) and lr.ndim > 0:
-        raise ValueError(
-            f"muon: lr has shape {tuple(lr.shape)}; expected one number, as muon takes one matrix"
-        )
     if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
         raise ValueError(f"muon: adjust_lr_fn is {adjust_lr_fn!r}; expected 'original' or 'match_rms_adamw'")
     momentum_buffer = torch.lerp(_or_zero(momentum_buffer, grad), grad, 1 - momentum)
