@@ -4,6 +4,7 @@ Everything is discovered: a function without a twin, a case, an official operati
 by name, unless the concept says why it has none.
 """
 
+import functools
 import inspect
 
 import numpy as np
@@ -12,10 +13,11 @@ import torch
 
 from nnlib import core
 
+DTYPES = ["float64", "float32"]
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 if torch.backends.mps.is_available():
     DEVICES.append("mps")
-RUNS = [(d, t) for d in DEVICES for t in ("float64", "float32") if (d, t) != ("mps", "float64")]
+RUNS = [(d, t) for d in DEVICES for t in DTYPES if (d, t) != ("mps", "float64")]
 
 
 def functions():
@@ -25,12 +27,28 @@ def functions():
 FUNCTIONS = functions()
 FORWARD = [f for f in FUNCTIONS if not f.endswith("_backward")]
 BACKWARD = [f for f in FUNCTIONS if f.endswith("_backward")]
-CASES = [(f, i, case) for f in FORWARD for i, case in enumerate(core.cases(f))]
-GRADIENT_CASES = [(f, i, c) for f, i, c in CASES if f + "_backward" in BACKWARD]
+DIFFERENTIABLE = [f for f in FORWARD if f + "_backward" in BACKWARD]
 
 
-def ids(entries):
-    return [f"{path.split('.')[0]}.{case}" for path, _, case in entries]
+def each_case(test):
+    """Run a test on every case of a function; a failure says which case it was.
+
+    One test for a function and not one for a case: thousands of tests take longer to count than to run.
+    """
+
+    @functools.wraps(test)
+    def run(path, *args, **kwargs):
+        for case in core.cases(path):
+            try:
+                test(path, *args, case=case, **kwargs)
+            except BaseException as error:
+                error.add_note(f"in the case {case}")
+                raise
+
+    signature = inspect.signature(test)
+    kept = [p for p in signature.parameters.values() if p.name != "case"]
+    run.__signature__ = signature.replace(parameters=kept)
+    return run
 
 
 def declared(path, role, attribute):
@@ -61,7 +79,7 @@ def arrays(y):
 
 def test_there_is_something_to_test():
     assert "normalization.batch_norm" in FORWARD
-    assert len(GRADIENT_CASES) > 30
+    assert len(DIFFERENTIABLE) > 30
 
 
 @pytest.mark.parametrize("path", FUNCTIONS)
@@ -112,9 +130,10 @@ def test_nothing_is_declared_that_does_not_exist(concept):
     assert known <= names, f"{concept}: a case for an unknown function"
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("path, i, case", CASES, ids=ids(CASES))
-def test_documented_shapes(path, i, case, dtype):
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("path", FORWARD)
+@each_case
+def test_documented_shapes(path, case, dtype):
     """The shapes in the docstring are executed: inputs by the check of the call, outputs here."""
     f = core.find(path, "in_numpy")
     args = case.cast(dtype)
@@ -137,8 +156,9 @@ def test_documented_shapes(path, i, case, dtype):
 
 
 @pytest.mark.parametrize("device, dtype", RUNS)
-@pytest.mark.parametrize("path, i, case", CASES, ids=ids(CASES))
-def test_three_versions_agree(path, i, case, device, dtype):
+@pytest.mark.parametrize("path", FORWARD)
+@each_case
+def test_three_versions_agree(path, case, device, dtype):
     args = case.cast(dtype)
     expected = core.find(path, "in_numpy")(**args)
     twin = arrays(core.find(path, "in_torch")(**tensors(args, device)))
@@ -150,8 +170,9 @@ def test_three_versions_agree(path, i, case, device, dtype):
 
 
 @pytest.mark.parametrize("device, dtype", RUNS)
-@pytest.mark.parametrize("path, i, case", GRADIENT_CASES, ids=ids(GRADIENT_CASES))
-def test_backward_is_autograd_of_twin_and_official(path, i, case, device, dtype):
+@pytest.mark.parametrize("path", DIFFERENTIABLE)
+@each_case
+def test_backward_is_autograd_of_twin_and_official(path, case, device, dtype):
     args = case.cast(dtype)
     f, backward = core.find(path, "in_numpy"), core.find(path + "_backward", "in_numpy")
     grad_output = core.grad_outputs(f(**args))
@@ -188,8 +209,9 @@ def test_backward_is_autograd_of_twin_and_official(path, i, case, device, dtype)
             assert difference < 5 * core.tolerance(dtype), f"{path}_backward: grad_{k} against {label}"
 
 
-@pytest.mark.parametrize("path, i, case", GRADIENT_CASES, ids=ids(GRADIENT_CASES))
-def test_backward_is_the_central_difference(path, i, case):
+@pytest.mark.parametrize("path", DIFFERENTIABLE)
+@each_case
+def test_backward_is_the_central_difference(path, case):
     args = case.cast("float64")
     f, backward = core.find(path, "in_numpy"), core.find(path + "_backward", "in_numpy")
     grad_output = core.grad_outputs(f(**args))
