@@ -24,7 +24,7 @@ import torch
 
 from nnlib import core
 from nnlib.data import digits
-from nnlib.layers import Linear, Sequential, Tanh, fit, fit_many, train
+from nnlib.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential, Tanh, fit, fit_many, train
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
 from nnlib.optimizers.in_numpy import adam, sgd
 
@@ -279,6 +279,93 @@ def many_row(count: int, n: int) -> list[str]:
     return [f"{times['loop']:.0f}", f"{times['many']:.0f}", f"{times['many'] / times['loop']:.2f}"]
 
 
+# ----------------------------------------------------------------------------------------- convolution
+
+
+CONVOLUTIONS = {  # batch, channels in, size, channels out, kernel; the first layer needs no gradient for x
+    "64×1×28×28 to 8, 3×3": (64, 1, 28, 8, 3),
+    "64×1×28×28 to 16, 3×3": (64, 1, 28, 16, 3),
+    "64×1×28×28 to 16, 5×5": (64, 1, 28, 16, 5),
+    "32×16×14×14 to 32, 3×3": (32, 16, 14, 32, 3),
+}
+
+
+def both_ways(layer: Any, x: np.ndarray, module: Callable, parameters: list, want: bool) -> list[str]:
+    """Forward and backward of a layer and of torch's operation, once both have given the same gradients."""
+    inputs = torch.from_numpy(x).requires_grad_(want)
+    g = np.random.default_rng(1).normal(size=layer.forward(x).shape).astype(np.float32)
+    sent, wanted = torch.from_numpy(g), [*([inputs] if want else []), *parameters]
+
+    def by_torch() -> None:
+        for p in wanted:
+            p.grad = None
+        module(inputs).backward(sent)
+
+    def by_layer() -> Any:
+        layer.forward(x)
+        return layer.backward(g, want_input=want)
+
+    by_torch()
+    grad_x = by_layer()
+    mine = [
+        *([grad_x] if want else []),
+        *(p.grads[k] for p in getattr(layer, "layers", [layer]) for k in p.grads),
+    ]
+    off = max(core.max_difference(a, b.grad.numpy()) for a, b in zip(mine, wanted, strict=True))
+    if off > 1e-4:
+        raise ValueError(f"the layer and torch differ by {off}")
+    times = medians({"numpy": by_layer, "torch": by_torch}, rounds=11)
+    return [f"{times['numpy']:.2f}", f"{times['torch']:.2f}", f"{times['numpy'] / times['torch']:.2f}"]
+
+
+def convolution_row(n: int, channels: int, size: int, outputs: int, kernel: int) -> list[str]:
+    rng, padding = np.random.default_rng(0), kernel // 2
+    layer = Conv2d(channels, outputs, kernel, padding=padding, rng=rng)
+    weights = [torch.from_numpy(p.copy()).requires_grad_() for p in layer.params.values()]
+    x = rng.normal(size=(n, channels, size, size)).astype(np.float32)
+    operation = lambda x: torch.nn.functional.conv2d(x, *weights, padding=padding)  # noqa: E731
+    return both_ways(layer, x, operation, weights, want=channels > 1)
+
+
+def pooling_row() -> list[str]:
+    x = np.random.default_rng(0).normal(size=(64, 8, 28, 28)).astype(np.float32)
+    return both_ways(MaxPool2d(2), x, partial(torch.nn.functional.max_pool2d, kernel_size=2), [], want=True)
+
+
+def network_row() -> list[str]:
+    """Forward and backward of two convolutions with pooling and a dense layer."""
+    rng, nn = np.random.default_rng(0), torch.nn
+    first = Conv2d(1, 8, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)
+    second = Conv2d(8, 16, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)
+    model = Sequential(*first, *second, Flatten(), Linear(16 * 49, 10, rng=rng))
+    there = nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    behind = nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    twin = nn.Sequential(*there, *behind, nn.Flatten(), nn.Linear(16 * 49, 10))
+    nn.utils.vector_to_parameters(torch.from_numpy(model.params.copy()), twin.parameters())
+    x = rng.normal(size=(64, 1, 28, 28)).astype(np.float32)
+    return both_ways(model, x, twin, list(twin.parameters()), want=False)
+
+
+def convolution_entries() -> Iterator[list[str]]:
+    yield from attempts([(name, *sizes) for name, sizes in CONVOLUTIONS.items()], convolution_row, 3)
+    yield from attempts([("max pooling by 2, 64×8×28×28",)], pooling_row, 3)
+    yield from attempts([("two convolutions, two poolings, dense; batch 64",)], network_row, 3)
+
+
+def formulations_row(kernel: int) -> list[str]:
+    """Three ways to the same convolution, forward, without padding, as multiples of the columns' time."""
+    conv = core.load("convolution", "in_numpy")
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(4, 4, 64, 64)), rng.normal(size=(8, 4, kernel, kernel))
+    ways = {"columns": conv.conv2d, "loops": conv.conv2d_loops, "waves": conv.conv2d_fft}
+    results = [way.unchecked(x, weight) for way in ways.values()]
+    if max(core.max_difference(y, results[0]) for y in results) > 1e-10:
+        raise ValueError("the three differ")
+    times = medians({name: partial(way.unchecked, x, weight) for name, way in ways.items()}, rounds=3)
+    ratios = (f"{times[name] / times['columns']:.3g}" for name in ("loops", "waves"))
+    return [f"{times['columns']:.2f}", *ratios]
+
+
 # ------------------------------------------------------------------------------------------- explorers
 
 
@@ -340,6 +427,17 @@ each at 300 points, 0.35 at 64.
 
 {many}
 
+## Convolution
+
+Forward and backward of the layers against torch's operations with equal gradients, in float32. Goals:
+at most 0.8 with one input channel, 2.7 beyond sixteen, 0.4 for pooling, 0.85 for the network.
+
+{convolution}
+
+Loops, columns (a matrix product) and waves (Fourier), forward, 4×4×64×64 to 8 channels in float64.
+
+{formulations}
+
 ## Explorers
 
 From a control's value to the picture, in the kernel, every control over its whole range. Goal, with
@@ -373,6 +471,11 @@ def main() -> None:
         live=table(["steps in a turn", "ms"], attempts([("1", 1), ("10", 10), ("100", 100)], live_row, 1)),
         many=table(
             ["models, points", "fit of each, ms", "fit_many, ms", "ratio"], attempts(sizes, many_row, 3)
+        ),
+        convolution=table(["", "NumPy, ms", "torch, ms", "NumPy ÷ torch"], convolution_entries()),
+        formulations=table(
+            ["kernel", "columns, ms", "loops ÷ columns", "waves ÷ columns"],
+            attempts([(f"{k} × {k}", k) for k in (3, 7, 15, 31)], formulations_row, 3),
         ),
         explorers=table(
             ["explorer", "updates", "median, ms", "95 %, ms", "longest, ms"],

@@ -101,6 +101,8 @@ def cases(path: str, seed: int = 0) -> list[Case]:
 #     eps : float > 0
 #     reduction : {'none', 'mean', 'sum'}
 #     normalized_shape : sizes               an int or a tuple of ints; array (..., *normalized_shape) ends so
+#     stride : int or pair >= 1              one number for both axes, or two
+#     padding : int or pair >= 0 or {'same', 'valid'}     a number or one of these words
 #     training_data : any                    not checked here
 
 
@@ -109,7 +111,7 @@ class Spec:
     """What the docstring says about one parameter."""
 
     name: str
-    kind: str  # array, float, int, bool, choice, sizes, Generator or any
+    kind: str  # array, float, int, pair, bool, choice, sizes, Generator or any
     dtype: str = ""  # float, int or bool, for arrays
     shape: tuple[str, ...] = ()
     bounds: tuple[str, str, str, str] | None = None  # bracket, low, high, bracket
@@ -156,12 +158,16 @@ def _spec(name: str, text: str) -> Spec:
         first, *others = _arrays(name, text)
         return replace(first, optional=optional, others=tuple(others))
     if text.startswith("{"):
-        choices = tuple(sorted(eval(text[: text.index("}") + 1])))
-        return Spec(name, "choice", choices=choices, optional=optional, text=text)
-    kind = text.split()[0].rstrip(",") if text else "any"
-    if kind not in ("float", "int", "bool", "sizes", "Generator"):
+        return Spec(name, "choice", choices=_choices(text), optional=optional, text=text)
+    kind = "pair" if text.startswith("int or pair") else text.split()[0].rstrip(",") if text else "any"
+    if kind not in ("float", "int", "pair", "bool", "sizes", "Generator"):
         return Spec(name, "any", text=text)
-    return Spec(name, kind, bounds=_bounds(text), optional=optional, text=text)
+    return Spec(name, kind, bounds=_bounds(text), choices=_choices(text), optional=optional, text=text)
+
+
+def _choices(text: str) -> tuple[Any, ...]:
+    words = re.search(r"\{.*?\}", text)
+    return tuple(sorted(eval(words[0]))) if words else ()
 
 
 def documented(f: Callable, section: str = "Parameters") -> list[Spec]:
@@ -303,6 +309,10 @@ def _check_bounds(spec: Spec, value: Any, sizes: dict[str, Any]) -> None:
 def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) -> None:
     if value is None and spec.optional or spec.kind == "any":
         return
+    if isinstance(value, str) and spec.choices and spec.kind != "choice":
+        if value not in spec.choices:
+            raise ValueError(f"{spec.name} is {value!r}; expected {spec.text}")
+        return
     if spec.kind == "array":
         _check_array(spec, value, library, sizes)
     elif spec.kind == "choice":
@@ -315,13 +325,19 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
             raise TypeError(f"{spec.name} is {value!r}; expected True or False")
     elif spec.kind == "sizes":
         sizes["*" + spec.name] = _whole_sizes(spec.name, value)
+    elif spec.kind == "pair" and isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{spec.name} is {value!r}; expected an int or a pair of ints")
+        for number in value:
+            _check_value(replace(spec, kind="int", choices=(), optional=False), number, library, sizes)
     elif spec.kind == "Generator":
         if type(value).__name__ != "Generator":
             raise TypeError(f"{spec.name} is of type {type(value).__name__}; expected a random Generator")
     else:
-        numbers = (int, np.integer) if spec.kind == "int" else (int, float, np.integer, np.floating)
+        numbers = (int, float, np.integer, np.floating) if spec.kind == "float" else (int, np.integer)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers):
-            raise TypeError(f"{spec.name} is {value!r} of type {type(value).__name__}; expected {spec.kind}")
+            wanted = "int or pair of ints" if spec.kind == "pair" else spec.kind
+            raise TypeError(f"{spec.name} is {value!r} of type {type(value).__name__}; expected {wanted}")
         if value != value:
             raise ValueError(f"{spec.name} is NaN; expected a number")
         if spec.bounds:

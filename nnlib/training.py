@@ -1,4 +1,7 @@
-"""The PyTorch training loop: one `fit` for the CPU, a GPU, and several processes under torchrun.
+"""The PyTorch training loops: one `fit` for the CPU, a GPU, and several processes under torchrun.
+
+`fit_adversarial` trains a generator and a discriminator against each other, with the same data, devices,
+mixed precision, progress and checkpoints, in one process.
 
     python -m nnlib.training --epochs 20
     torchrun --nproc_per_node=2 -m nnlib.training --epochs 20
@@ -33,7 +36,7 @@ CHECK_EVERY = 50  # steps between looks at the loss: a look makes a GPU wait, so
 
 
 class History(dict):
-    """One list per quantity, one number per epoch: "loss", "validation_loss", "lr" and the metrics."""
+    """One list per quantity, one number per epoch: "lr", "loss", "validation_loss" and the metrics."""
 
     def append(self, **values: float) -> None:
         for name, value in values.items():
@@ -41,7 +44,7 @@ class History(dict):
 
     @property
     def epochs(self) -> int:
-        return len(self.get("loss", ()))
+        return len(next(iter(self.values()), ()))
 
     @property
     def last(self) -> dict[str, float]:
@@ -236,6 +239,22 @@ def _check_count(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value}; expected an int >= 1")
 
 
+def _batch_size(train: Data, batch_size: int | None) -> int | None:
+    """The batch size, which a DataLoader brings along."""
+    if not isinstance(train, DataLoader):
+        return batch_size
+    if batch_size is not None:
+        raise ValueError(f"train is a DataLoader with its own batch size; got batch_size={batch_size} too")
+    return train.batch_size
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, name: str = "model") -> None:
+    trained = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    if trained.isdisjoint(id(weight) for weight in model.parameters()):
+        this = "this model" if name == "model" else f"the {name}"
+        raise ValueError(f"optimizer holds no parameter of {this}; make it from {name}.parameters()")
+
+
 def _check_labels(output: Tensor, y: Tensor, ignore_index: int) -> None:
     """Name a label for which there is no output, before a GPU aborts on it."""
     if y.dtype != torch.long or y.ndim != output.ndim - 1:
@@ -386,16 +405,9 @@ def fit(
     _check_count("epochs", epochs)
     if dist.is_torchelastic_launched() and not dist.is_initialized():
         raise RuntimeError("torchrun started this script; call fit inside `with processes():`")
-    if isinstance(train, DataLoader):
-        if batch_size is not None:
-            raise ValueError(
-                f"train is a DataLoader with its own batch size; got batch_size={batch_size} too"
-            )
-        batch_size = train.batch_size
+    batch_size = _batch_size(train, batch_size)
+    _check_optimizer(optimizer, model)
     weights = list(model.parameters())
-    trained = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    if trained.isdisjoint(id(weight) for weight in weights):
-        raise ValueError("optimizer holds no parameter of this model; make it from model.parameters()")
 
     place = choose_device(device)
     if place.type == "cuda":
@@ -423,10 +435,7 @@ def fit(
 
     first = history.epochs
     steps = len(train) if isinstance(train, DataLoader) else math.ceil(len(train) / batch_size)
-    silent = (
-        True if rank() > 0 else None if progress is None else not progress
-    )  # tqdm's None: unless a terminal
-    bar = tqdm(total=steps * epochs, initial=steps * first, disable=silent, leave=False, delay=1)
+    bar = _bar(steps * first, steps * epochs, progress)
     with bar, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         for epoch in range(first, epochs):
             where, new = f"epoch {epoch + 1}", epoch == first
@@ -452,10 +461,196 @@ def fit(
     return history
 
 
+def _bar(first: int, last: int, progress: bool | None) -> tqdm:
+    silent = True if rank() > 0 else None if progress is None else not progress  # tqdm's None: no terminal
+    return tqdm(total=last, initial=first, disable=silent, leave=False, delay=1)
+
+
 def _counted(batches: Iterable, bar: tqdm) -> Iterator:
     for batch in batches:
         yield batch
         bar.update()
+
+
+# -------------------------------------------------------------------------------------------- two players
+
+
+@dataclass
+class _Duel:
+    """What every step of two players needs; each has an optimizer and a scaler in a loop of its own."""
+
+    generator: _Loop
+    discriminator: _Loop
+    latent: int
+    conditional: bool
+    penalty: Callable[..., Tensor] | None
+    discriminator_steps: int
+
+    def noise(self, samples: int) -> Tensor:
+        """Drawn on the CPU, so that every device plays with the same."""
+        return self.generator.move(torch.randn(samples, self.latent))
+
+    def run(self, batches: Iterable, where: str) -> dict[str, float]:
+        """One pass over the data: the mean losses of both."""
+        self.generator.model.train()
+        self.discriminator.model.train()
+        rows: dict[str, list[Tensor]] = {"discriminator_loss": [], "generator_loss": []}
+        for step, (x, y) in enumerate(batches, 1):
+            real = self.discriminator.move(x)
+            label = (self.discriminator.move(y),) if self.conditional else ()
+            losses = {"discriminator_loss": self.teach_discriminator(real, label)}
+            if step % self.discriminator_steps == 0:
+                losses["generator_loss"] = self.teach_generator(len(real), label)
+            for name, loss in losses.items():
+                rows[name].append(torch.stack([torch.ones_like(loss), loss]).float() * len(real))
+                if len(rows[name]) % CHECK_EVERY == 0:
+                    _check_finite(rows[name], where)
+        means = {}
+        for name, parts in rows.items():
+            _check_finite(parts, where)
+            samples, total = torch.stack(parts).cpu().double().sum(0).tolist()
+            means[name] = total / samples
+        return means
+
+    def teach_discriminator(self, real: Tensor, label: tuple[Tensor, ...]) -> Tensor:
+        judge = self.discriminator
+        with self.precision():
+            with torch.no_grad():
+                fake = self.generator.model(self.noise(len(real)), *label)
+            loss = judge.loss(judge.model(real, *label), judge.model(fake, *label))
+        if loss.ndim:
+            raise ValueError(f"the discriminator's loss has shape {tuple(loss.shape)}; expected (), a mean")
+        if self.penalty is not None:  # in full precision: it takes the slope of a slope
+            loss = loss + self.penalty(judge.model, real, fake.to(real.dtype), *label)
+        judge.learn(loss)
+        return loss.detach()
+
+    def teach_generator(self, samples: int, label: tuple[Tensor, ...]) -> Tensor:
+        judge = self.discriminator.model
+        with _frozen(judge):  # its own gradients would be thrown away
+            with self.precision():
+                loss = self.generator.loss(judge(self.generator.model(self.noise(samples), *label), *label))
+            if loss.ndim:
+                raise ValueError(f"the generator's loss has shape {tuple(loss.shape)}; expected (), a mean")
+            self.generator.learn(loss)
+        return loss.detach()
+
+    def precision(self) -> torch.autocast:
+        make = self.generator
+        return torch.autocast(make.place.type, make.precision, enabled=make.precision is not None)
+
+
+@contextlib.contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """No gradients for the weights of the model meanwhile; those through it are still computed."""
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    try:
+        for weight in learning:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in learning:
+            weight.requires_grad_(True)
+
+
+def fit_adversarial(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    train: Data,
+    *,
+    losses: tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]],
+    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
+    epochs: int,
+    batch_size: int | None = None,
+    latent: int,
+    conditional: bool = False,
+    penalty: Callable[..., Tensor] | None = None,
+    discriminator_steps: int = 1,
+    metrics: Mapping[str, Callable[[nn.Module], float]] | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    amp: bool | torch.dtype = False,
+    checkpoint: str | os.PathLike | None = None,
+    resume: bool = True,
+    progress: bool | None = None,
+) -> History:
+    """Train two models against each other, in place; they end on the device, in eval mode.
+
+    For every batch the discriminator takes a step, and for every `discriminator_steps`-th the generator one.
+
+    Parameters
+    ----------
+    train : as for `fit`, a pair (x, y) or what gives pairs; y is used only if `conditional`
+    losses : the discriminator's, a function (real scores, fake scores) -> mean, and the generator's, a
+        function (fake scores) -> mean
+    optimizers : the generator's and the discriminator's
+    latent : numbers of noise for each sample; the generator is called with noise (N, latent)
+    conditional : call generator(noise, y) and discriminator(x, y)
+    penalty : function (discriminator, real, fake, *y) -> mean, added to the discriminator's loss
+    metrics : functions (generator in eval mode) -> number, taken after each epoch
+    epochs, batch_size, seed, device, amp, checkpoint, resume, progress : as for `fit`
+
+    Returns
+    -------
+    history : History     "discriminator_loss", "generator_loss" and the metrics
+
+    Raises
+    ------
+    FloatingPointError : a loss or a weight is no longer finite; `checkpoint` keeps the last good epoch
+    """
+    for name, count in dict(epochs=epochs, latent=latent, discriminator_steps=discriminator_steps).items():
+        _check_count(name, count)
+    if dist.is_torchelastic_launched():
+        raise RuntimeError("torchrun started this script; fit_adversarial trains in a single process")
+    batch_size = _batch_size(train, batch_size)
+    models = {"generator": generator, "discriminator": discriminator}
+    place = choose_device(device)
+    precision = _precision(amp, place)
+    loops, parts = {}, {}
+    for (name, model), optimizer, loss in zip(models.items(), optimizers, reversed(losses), strict=True):
+        _check_optimizer(optimizer, model, name)
+        scaler = torch.amp.GradScaler(place.type, enabled=precision == torch.float16)
+        dtype = next((w.dtype for w in model.parameters() if w.is_floating_point()), torch.float32)
+        loops[name] = _Loop(model.to(place), loss, {}, optimizer, scaler, place, dtype, precision, None)
+        parts |= {name: model, f"{name}_optimizer": optimizer, f"{name}_scaler": scaler}
+    train = _dataset("train", train, batch_size, loops["discriminator"].move)
+    duel = _Duel(**loops, latent=latent, conditional=conditional, penalty=penalty,
+                 discriminator_steps=discriminator_steps)  # fmt: skip
+
+    steps = len(train) if isinstance(train, DataLoader) else math.ceil(len(train) / batch_size)
+    if discriminator_steps > steps:
+        raise ValueError(
+            f"discriminator_steps is {discriminator_steps}; expected at most the {steps} of an epoch"
+        )
+
+    history, saved = History(), None
+    if checkpoint is not None:
+        settings = dict(
+            seed=seed, batch_size=batch_size, latent=latent, discriminator_steps=discriminator_steps
+        )
+        saved = _Checkpoint(Path(checkpoint), parts, settings)
+        if resume and saved.path.exists():
+            history = saved.restore(epochs)
+    first = history.epochs
+    bar = _bar(steps * first, steps * epochs, progress)
+    with bar, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        for epoch in range(first, epochs):
+            where = f"epoch {epoch + 1}"
+            torch.manual_seed(_mix(seed, epoch, 1))  # noise and dropout
+            batches = _batches(train, batch_size, shuffle=_mix(seed, epoch, 0))
+            values = duel.run(_counted(batches, bar), where)
+            if not all(w.isfinite().all() for model in models.values() for w in model.parameters()):
+                raise FloatingPointError(f"{where}, step {steps}: a weight is no longer finite")
+            generator.eval()
+            with torch.no_grad():
+                values |= {name: float(metric(generator)) for name, metric in (metrics or {}).items()}
+            history.append(**values)
+            bar.set_postfix(epoch=history.epochs, refresh=False)
+            if saved is not None:
+                saved.save(history)
+    for model in models.values():
+        model.eval()
+    return history
 
 
 # ------------------------------------------------------------------------------------------ from a shell

@@ -17,7 +17,16 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau, StepL
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from nnlib import training
-from nnlib.training import History, accuracy, choose_device, devices, fit, load_checkpoint, save_checkpoint
+from nnlib.training import (
+    History,
+    accuracy,
+    choose_device,
+    devices,
+    fit,
+    fit_adversarial,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 N, D, K = 50, 6, 3
 EVERY_DEVICE = pytest.mark.parametrize("device", devices())
@@ -462,6 +471,233 @@ def test_the_fastest_device_is_chosen_unless_another_is_named():
     assert choose_device().type == devices()[0]
     assert choose_device("cpu") == choose_device(torch.device("cpu")) == torch.device("cpu")
     assert devices()[-1] == "cpu"
+
+
+# ------------------------------------------------------------------------------------------ two players
+
+
+class Forger(nn.Module):
+    """Batch normalization has buffers, dropout draws masks: an interruption must not change either."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, D))
+        self.label = nn.Embedding(K, 4)
+
+    def forward(self, noise, y=None):
+        return self.layers(noise if y is None else noise + self.label(y))
+
+
+class Detective(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(D, 8), nn.LeakyReLU(0.2), nn.Dropout(0.2), nn.Linear(8, 1))
+        self.label = nn.Embedding(K, D)
+
+    def forward(self, x, y=None):
+        return self.layers(x if y is None else x + self.label(y)).squeeze(1)
+
+
+def judged(real, fake):
+    return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
+
+
+def fooled(fake):
+    return nn.functional.softplus(-fake).mean()
+
+
+def steepness(discriminator, real, fake, *y):
+    x = real.detach().requires_grad_()
+    (grad,) = torch.autograd.grad(discriminator(x, *y).sum(), x, create_graph=True)
+    return grad.square().sum(1).mean()
+
+
+class At2(At):
+    """The discriminator's loss, but for one of its calls."""
+
+    def __call__(self, real, fake):
+        self.left -= 1
+        return judged(real, fake) if self.left else self.effect(judged(real, fake))
+
+
+def duel(data=None, *, models=None, lr=0.01, **settings):
+    """A short run of `fit_adversarial`: history and both models."""
+    torch.manual_seed(1)
+    models = models or (Forger(), Detective())
+    defaults = {
+        "losses": (judged, fooled),
+        "optimizers": tuple(
+            torch.optim.Adam(model.parameters(), lr=lr, betas=(0.5, 0.999)) for model in models
+        ),
+        "epochs": 4,
+        "batch_size": 16,
+        "latent": 4,
+        "device": "cpu",
+        "progress": False,
+    }
+    return fit_adversarial(*models, samples() if data is None else data, **(defaults | settings)), *models
+
+
+@EVERY_DEVICE
+def test_fit_adversarial_is_the_loop_written_by_hand(device):
+    """To the last bit on the CPU, with the noise that the seed decides."""
+    x, y = (torch.tensor(part) for part in samples())
+    loader = DataLoader(TensorDataset(x.float(), y), batch_size=16)
+
+    def pieces():
+        torch.manual_seed(1)
+        forger, detective = Forger(), Detective()
+        detective.layers[2].p = 0.0
+        optimizers = [torch.optim.SGD(model.parameters(), 0.05) for model in (forger, detective)]
+        return forger, detective, optimizers
+
+    forger, detective, (g_optimizer, d_optimizer) = pieces()
+    curves = {"discriminator_loss": [], "generator_loss": []}
+    for epoch in range(3):
+        torch.manual_seed(training._mix(0, epoch, 1))
+        sums = np.zeros(2)
+        for x_batch, _ in loader:
+            fake = forger(torch.randn(len(x_batch), 4)).detach()
+            d_loss = judged(detective(x_batch), detective(fake)) + steepness(detective, x_batch, fake)
+            d_optimizer.zero_grad()
+            d_loss.backward()
+            d_optimizer.step()
+            g_loss = fooled(detective(forger(torch.randn(len(x_batch), 4))))
+            g_optimizer.zero_grad()
+            g_loss.backward()
+            g_optimizer.step()
+            sums += len(x_batch) * np.array([d_loss.item(), g_loss.item()])
+        for name, total in zip(curves, sums):
+            curves[name].append(total / N)
+
+    ours, other, optimizers = pieces()
+    settings = {"optimizers": optimizers, "batch_size": None, "epochs": 3, "penalty": steepness}
+    history, *_ = duel(loader, models=(ours, other), device=device, **settings)
+    for name, values in curves.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-6 if device == "cpu" else 1e-3)
+    if device == "cpu":
+        for model, by_hand in ((ours, forger), (other, detective)):
+            assert_same_weights(model, by_hand)
+
+
+def test_the_generator_waits_for_the_discriminator():
+    moves = {"discriminator": 0, "generator": 0}
+
+    def judging(real, fake):
+        moves["discriminator"] += 1
+        return judged(real, fake)
+
+    def wishing(fake):
+        moves["generator"] += 1
+        return fooled(fake)
+
+    history, *_ = duel(losses=(judging, wishing), discriminator_steps=3, epochs=2)
+    assert moves == {"discriminator": 2 * STEPS, "generator": 2 * (STEPS // 3)}
+    assert history.epochs == 2 and all(np.isfinite(values).all() for values in history.values())
+
+
+@EVERY_DEVICE
+@pytest.mark.parametrize("amp", [True, torch.float16], ids=str)
+def test_two_players_train_in_mixed_precision(device, amp):
+    history, forger, _ = duel(amp=amp, device=device, epochs=3, penalty=steepness)
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert all(weight.dtype == torch.float32 for weight in forger.parameters())
+
+
+def test_metrics_see_the_generator_as_in_use():
+    seen = []
+
+    def mean(forger):
+        seen.append(forger.training)
+        return forger(torch.ones(3, 4)).mean()
+
+    history, forger, detective = duel(metrics={"mean": mean})
+    assert seen == [False] * 4 and len(history["mean"]) == 4
+    assert history["mean"][-1] == pytest.approx(forger(torch.ones(3, 4)).mean().item())
+    assert not forger.training and not detective.training
+    assert all(weight.requires_grad for weight in detective.parameters())
+
+
+@EVERY_DEVICE
+@pytest.mark.parametrize(
+    "interrupted_at, conditional", [(1, True), (STEPS + 1, True), (3 * STEPS - 1, False)]
+)
+def test_an_interrupted_duel_goes_on_as_if_nothing_had_happened(
+    tmp_path, conditional, device, interrupted_at
+):
+    amp = torch.float16 if device == "cuda" else False
+    settings = {"conditional": conditional, "device": device, "amp": amp, "penalty": steepness}
+    whole, *models = duel(**settings)
+    path = tmp_path / "new folder" / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        duel(losses=(At2(interrupted_at, interrupt), fooled), checkpoint=path, **settings)
+    assert path.exists() == (interrupted_at > STEPS)
+    torch.rand(5)
+    resumed, *ours = duel(checkpoint=path, **settings)
+    assert resumed == whole
+    for model, other in zip(models, ours):
+        assert_same_weights(model, other)
+    longer, *_ = duel(checkpoint=path, epochs=5, **settings)
+    assert longer == duel(epochs=5, **settings)[0]
+
+
+def test_the_checkpoint_of_another_duel_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    duel(checkpoint=path, epochs=1)
+    with pytest.raises(ValueError, match="was written with .*'seed': 0.*this run has .*'seed': 1"):
+        duel(checkpoint=path, seed=1)
+    with pytest.raises(ValueError, match="'discriminator_steps': 2"):
+        duel(checkpoint=path, discriminator_steps=2)
+    train(checkpoint=tmp_path / "other.pt", epochs=1)
+    with pytest.raises(ValueError, match="expected .*'discriminator'"):
+        duel(checkpoint=tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize("step", [1, STEPS + 2])
+def test_a_duel_that_diverges_keeps_the_last_good_checkpoint(tmp_path, step):
+    where = f"epoch {1 + (step - 1) // STEPS}, step {1 + (step - 1) % STEPS}: loss is nan"
+    with pytest.raises(FloatingPointError, match=where):
+        duel(losses=(At2(step, to_nan), fooled), checkpoint=tmp_path / "run.pt")
+    assert (tmp_path / "run.pt").exists() == (step > STEPS)
+
+
+BAD_DUEL = {
+    "epochs": ({"epochs": 0}, ValueError, "epochs is 0; expected an int >= 1"),
+    "latent": ({"latent": 1.5}, TypeError, "latent is 1.5; expected an int >= 1"),
+    "steps": ({"discriminator_steps": 0}, ValueError, "discriminator_steps is 0; expected an int >= 1"),
+    "many steps": ({"discriminator_steps": 5}, ValueError, "is 5; expected at most the 4 of an epoch"),
+    "batch size": ({"batch_size": None}, TypeError, "batch_size is None"),
+    "device": ({"device": "tpu"}, ValueError, "device 'tpu' is not available"),
+    "lengths": ({"data": (X, Y[:-1])}, ValueError, "train: x has 50 samples and y has 49"),
+    "one optimizer": (
+        {"optimizers": [torch.optim.SGD(network().parameters())] * 2},
+        ValueError,
+        r"optimizer holds no parameter of the generator; make it from generator.parameters\(\)",
+    ),
+    "loss of D": (
+        {"losses": (lambda real, fake: fake - real, fooled)},
+        ValueError,
+        r"the discriminator's loss has shape \(16,\); expected \(\)",
+    ),
+    "loss of G": (
+        {"losses": (judged, lambda fake: fake)},
+        ValueError,
+        r"the generator's loss has shape \(16,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_DUEL)
+def test_bad_input_of_a_duel_says_what_came_and_what_was_expected(bad):
+    settings, error, message = BAD_DUEL[bad]
+    with pytest.raises(error, match=message):
+        duel(**settings)
+
+
+def test_a_duel_is_not_for_torchrun(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(RuntimeError, match="trains in a single process"):
+        duel()
 
 
 # ------------------------------------------------------------------------------------- several processes

@@ -1,6 +1,7 @@
 """Data for the notebooks: digits that ship with the course, toys made on the spot, larger sets on request.
 
     digits()                             1,797 images of 8 x 8 pixels; needs no network
+    names()                              391 names of elements, constellations and minerals
     spirals(n, noise, rng) and others    points in the plane with class labels
     mnist(), fashion_mnist()             70,000 images of 28 x 28 pixels, downloaded once and kept
 
@@ -8,14 +9,16 @@ Images come as a `Split` of x_train, y_train, x_test and y_test with pixels in [
 y (n,). Labels are class numbers 0, 1, 2 … throughout. `data/README.md` names each set's source and license.
 """
 
-from nnlib.data.bundled import digits
+from nnlib.data.bundled import KINDS, Names, digits, names
 from nnlib.data.downloaded import fashion_mnist, mnist
 from nnlib.data.fetch import DownloadError
 from nnlib.data.split import Split
 from nnlib.data.toys import blobs, circles, moons, separable, spirals, xor
 
 __all__ = [
+    "KINDS",
     "DownloadError",
+    "Names",
     "Split",
     "blobs",
     "circles",
@@ -23,6 +26,7 @@ __all__ = [
     "fashion_mnist",
     "mnist",
     "moons",
+    "names",
     "separable",
     "spirals",
     "xor",

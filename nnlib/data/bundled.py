@@ -1,15 +1,27 @@
-"""The data set that ships with the course, in `data/`."""
+"""The data sets that ship with the course, in `data/`."""
 
 import hashlib
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from nnlib.data.split import Split, as_inputs, float_type
 
-DIGITS = Path(__file__).resolve().parents[2] / "data" / "digits.npz"
+FOLDER = Path(__file__).resolve().parents[2] / "data"
+DIGITS = FOLDER / "digits.npz"
 DIGITS_SHA256 = "5f44d7b8e1e4eb000d821ba5656974eb3d5b035fdb08fd8804ee65fa65b2b210"
+NAMES = FOLDER / "names.csv"
+NAMES_SHA256 = "217f8781f34a33ac74a55578cb5e9bf14a2a33cd06286aa1c801097e6f68a6af"
+KINDS = ("element", "constellation", "mineral")
+
+
+class Names(NamedTuple):
+    """`names, kinds = names()`: strings, and for each the number of its kind in `KINDS`."""
+
+    names: np.ndarray
+    kinds: np.ndarray
 
 
 def digits(dtype: type = np.float64) -> Split:
@@ -44,6 +56,25 @@ def digits(dtype: type = np.float64) -> Split:
         y = file["labels"].astype(np.int64)
         train, test = file["train"], file["test"]
     return Split(x[train], y[train], x[test], y[test])
+
+
+def names() -> Names:
+    """Names of chemical elements, constellations and minerals, for models that read letter by letter.
+
+    Every call returns new arrays.
+
+    Returns
+    -------
+    names : str array (391,)     lower case, letters a to z and the space
+    kinds : int array (391,)     0 element (118), 1 constellation (88), 2 mineral (185)
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : `data/names.csv` is missing or not the original
+    """
+    lines = _original(NAMES, NAMES_SHA256).decode("ascii").splitlines()[1:]
+    kinds, words = zip(*(line.lower().split(",") for line in lines))
+    return Names(np.array(words), np.array([KINDS.index(kind) for kind in kinds]))
 
 
 def _original(path: Path, sha256: str) -> bytes:

@@ -13,26 +13,57 @@ optimizer is a few operations on that vector; results written into arrays that t
 the loss computed only for the points of the history, since training needs its gradient alone.
 """
 
+from nnlib.layers.adversarial import Game, Player, train_adversarial
 from nnlib.layers.base import Layer
+from nnlib.layers.convolution import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    MaxPool2d,
+)
 from nnlib.layers.dense import Linear, ReLU, Sigmoid, Tanh
+from nnlib.layers.dropout import Dropout
+from nnlib.layers.init import draw, initialize
 from nnlib.layers.models import Residual, Sequential, Stack
 from nnlib.layers.norms import BatchNorm1d, GroupNorm, LayerNorm
+from nnlib.layers.recurrent import GRU, LSTM, RNN, EachStep, LastStep
+from nnlib.layers.stopping import stop_early
 from nnlib.layers.training import History, fit, fit_many, train
 
 __all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
     "BatchNorm1d",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dropout",
+    "EachStep",
+    "Flatten",
+    "GRU",
+    "Game",
     "GroupNorm",
     "History",
+    "LSTM",
+    "LastStep",
     "Layer",
     "LayerNorm",
     "Linear",
+    "MaxPool2d",
+    "Player",
+    "RNN",
     "ReLU",
     "Residual",
     "Sequential",
     "Sigmoid",
     "Stack",
     "Tanh",
+    "draw",
     "fit",
     "fit_many",
+    "initialize",
+    "stop_early",
     "train",
+    "train_adversarial",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,3 +72,7 @@ class Layer:
         twin.shape = None
         twin.bind({k: p.copy() for k, p in self.params.items()}, {k: g.copy() for k, g in self.grads.items()})
         return twin
+
+    def stack(self, layers: Sequence[Layer]) -> Layer:
+        """What stands for these layers of several models in a stack; its parameters come by `bind`."""
+        return self.copy()

@@ -175,7 +175,8 @@ class Stack(Sequential):
         }
         if len(kinds) > 1:
             raise ValueError(f"fit_many: models of {len(kinds)} kinds; expected one architecture and dtype")
-        self.layers, self.dtype = [layer.copy() for layer in first.layers], first.dtype
+        self.layers = [layers[0].stack(layers) for layers in zip(*(m.layers for m in models))]
+        self.dtype = first.dtype
         self.lay_out(np.stack([m.params for m in models]))
 
     def check(self, x: Array) -> Array:

@@ -1,0 +1,455 @@
+"""Exercises of notebook 14, and what learners' functions usually do when they are wrong."""
+
+import numpy as np
+
+from nnlib import core
+from nnlib.convolution import in_numpy
+from nnlib.core import Case
+from nnlib.exercises import Exercise
+
+# ------------------------------------------------------------------------------------- the convolution
+
+
+def _pictures(rng):
+    for note, (channels, out, kernel), size in (
+        ("one channel in, one out", (1, 1, 3), (5, 6)),
+        ("several channels", (3, 4, 2), (4, 5)),
+    ):
+        x = rng.normal(size=(2, channels, *size))
+        weight, bias = rng.normal(size=(out, channels, kernel, kernel)), rng.normal(size=out)
+        yield note, dict(x=x, weight=weight, bias=bias)
+
+
+conv2d_loops = Exercise(
+    solution=in_numpy.conv2d_loops,
+    hints=[
+        "The result has the shape (N, O, H - KH + 1, W - KW + 1). Make an array of zeros of x.dtype and "
+        "fill it place by place.",
+        "The window of place (h, w) is x[:, :, h : h + KH, w : w + KW]: all pictures at once, of shape "
+        "(N, C, KH, KW).",
+        "Each output channel multiplies it by its weight[o] (C, KH, KW) and adds up: "
+        'np.einsum("ncij,ocij->no", window, weight) gives y[:, :, h, w] but for the bias.',
+    ],
+    next="the gradient of a maximum.",
+    cases=lambda rng: [Case("conv2d_loops", args, note) for note, args in _pictures(rng)],
+)
+
+
+def _convolve(x, weight, bias):
+    return in_numpy.conv2d.unchecked(x, weight, bias)
+
+
+@conv2d_loops.mistake(
+    "Your kernel is flipped. Mathematicians call that a convolution; what deep learning calls one does not "
+    "flip: weight[o, c, 0, 0] meets the upper left pixel of the window."
+)
+def flipped(x, weight, bias=None):
+    return _convolve(x, weight[:, :, ::-1, ::-1], bias)
+
+
+@conv2d_loops.mistake("The bias is missing: one number for each output channel, the same at all places.")
+def without_bias(x, weight, bias=None):
+    return _convolve(x, weight, None)
+
+
+@conv2d_loops.mistake(
+    "You read only the first channel of x. A window is (C, KH, KW): the products of all channels are added "
+    "up."
+)
+def first_channel_only(x, weight, bias=None):
+    return _convolve(x[:, :1], weight[:, :1], bias)
+
+
+@conv2d_loops.mistake(
+    "Rows and columns of the kernel are exchanged: its first axis goes with h, its second with w."
+)
+def kernel_transposed(x, weight, bias=None):
+    return _convolve(x, weight.transpose(0, 1, 3, 2), bias)
+
+
+@conv2d_loops.mistake("You took the mean of the products of a window. A convolution adds them up.")
+def averaged(x, weight, bias=None):
+    return _convolve(x, weight / weight[0].size, bias)
+
+
+@conv2d_loops.mistake(
+    "You added the bias once for every weight of a window. It is added once to each output."
+)
+def bias_in_every_product(x, weight, bias=None):
+    return _convolve(x, weight, bias * weight[0].size)
+
+
+@conv2d_loops.mistake(
+    "The last row and the last column of places are missing: a window of K pixels has H - K + 1 places, not "
+    "H - K."
+)
+def last_place_missing(x, weight, bias=None):
+    return _convolve(x, weight, bias)[:, :, :-1, :-1]
+
+
+# ---------------------------------------------------------------------------------------- its backward
+
+
+def _backward_cases(rng):
+    for note, args in _pictures(rng):
+        grad_output = core.grad_outputs(in_numpy.conv2d.unchecked(**args))
+        yield Case("conv2d_backward", {"grad_output": grad_output, **args}, note)
+
+
+conv2d_backward = Exercise(
+    solution=in_numpy.conv2d_backward,
+    hints=[
+        "Go through the places again. At (h, w), forward read window = x[:, :, h : h + KH, w : w + KW] and "
+        "made y[:, :, h, w] = window · weight + bias. Each of the three gets something from g = "
+        "grad_output[:, :, h, w], which is (N, O).",
+        "The weights were used at every place, so their gradients add up: grad_weight += "
+        'np.einsum("no,ncij->ocij", g, window). The bias collects g itself.',
+        "A pixel was used by every window over it, so it collects too: grad_x[:, :, h : h + KH, w : w + KW] "
+        '+= np.einsum("no,ocij->ncij", g, weight).',
+    ],
+    next="the way back up: `convolution.conv_transpose2d`.",
+    cases=lambda rng: list(_backward_cases(rng)),
+)
+
+
+def _gradients(grad_output, x, weight, bias):
+    return in_numpy.conv2d_backward.unchecked(grad_output, x, weight, bias)
+
+
+def _places(grad_output, weight):
+    """Each place: its gradient (N, O) and the slice of its window."""
+    KH, KW = weight.shape[2:]
+    for h, w in np.ndindex(grad_output.shape[2:]):
+        yield grad_output[:, :, h, w], np.s_[:, :, h : h + KH, w : w + KW]
+
+
+@conv2d_backward.mistake(
+    "In grad_x you wrote over what was there: `=` instead of `+=`. Windows overlap, and a pixel collects "
+    "from each."
+)
+def overwritten(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    _, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    grad_x = np.zeros_like(x)
+    for g, window in _places(grad_output, weight):
+        grad_x[window] = np.einsum("no,ocij->ncij", g, weight)
+    return grad_x, grad_weight, grad_bias
+
+
+@conv2d_backward.mistake(
+    "In grad_weight only the last place is left: `=` instead of `+=`. The weights are shared by all places, "
+    "and what is shared forward is added up backward."
+)
+def last_place_only(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, _, grad_bias = _gradients(grad_output, x, weight, bias)
+    for g, window in _places(grad_output, weight):
+        grad_weight = np.einsum("no,ncij->ocij", g, x[window])
+    return grad_x, grad_weight, grad_bias
+
+
+@conv2d_backward.mistake(
+    "Your grad_x uses the kernel flipped. If you slide the kernel over a padded grad_output it must be "
+    "flipped; if you add weight * g into each window, it must not."
+)
+def grad_x_flipped(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    _, *rest = _gradients(grad_output, x, weight, bias)
+    return _gradients(grad_output, x, weight[:, :, ::-1, ::-1], bias)[0], *rest
+
+
+@conv2d_backward.mistake(
+    "Your grad_weight is flipped: weight[i, j] met the pixel (h + i, w + j), not its mirror."
+)
+def grad_weight_flipped(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight[:, :, ::-1, ::-1].copy(), grad_bias
+
+
+@conv2d_backward.mistake(
+    "You averaged over the batch. If the loss is a mean, its 1/N is already inside grad_output; here you add "
+    "up."
+)
+def averaged_over_the_batch(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight / len(x), grad_bias / len(x)
+
+
+@conv2d_backward.mistake(
+    "grad_bias is added up over the batch only. One bias serves every place as well: sum over the axes (0, "
+    "2, 3)."
+)
+def bias_for_every_place(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    return *_gradients(grad_output, x, weight, bias)[:2], grad_output.sum(axis=0)
+
+
+@conv2d_backward.mistake("grad_bias is a mean over the places. The bias was added at each of them: sum.")
+def bias_averaged(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    return *_gradients(grad_output, x, weight, bias)[:2], grad_output.mean(axis=(2, 3)).sum(axis=0)
+
+
+# ------------------------------------------------------------------------------------------ max pooling
+
+
+def _pooling_cases(rng):
+    tied = rng.integers(0, 3, size=(2, 2, 6, 4)).astype(float)
+    for note, x, kernel in (
+        ("windows of 2", rng.normal(size=(2, 3, 4, 6)), 2),
+        ("ties", tied, 2),
+        ("windows of 3, rows left over", rng.normal(size=(1, 2, 7, 6)), 3),
+    ):
+        grad_output = core.grad_outputs(in_numpy.max_pool2d.unchecked(x, kernel))
+        yield Case("max_pool2d_backward", dict(grad_output=grad_output, x=x, kernel_size=kernel), note)
+
+
+max_pool2d_backward = Exercise(
+    solution=in_numpy.max_pool2d_backward,
+    hints=[
+        "Windows stand side by side, so no pixel is in two of them. Start with np.zeros_like(x) and go "
+        "through the windows: `for n, c, h, w in np.ndindex(grad_output.shape)`.",
+        "window = x[n, c, h * K : (h + 1) * K, w * K : (w + 1) * K] with K = kernel_size. All of "
+        "grad_output[n, c, h, w] goes to one of its pixels, the largest.",
+        "window.argmax() counts the pixels row by row and returns the first of equals, as torch does; "
+        "i, j = divmod(window.argmax(), K).",
+    ],
+    next="the backward of a convolution.",
+    cases=lambda rng: list(_pooling_cases(rng)),
+)
+
+
+def _blocks(x, K):
+    """Windows side by side as (N, C, HO, WO, K * K); rows and columns that are left over are cut off."""
+    N, C, H, W = x.shape
+    x = x[:, :, : H // K * K, : W // K * K].reshape(N, C, H // K, K, W // K, K)
+    return x.transpose(0, 1, 2, 4, 3, 5).reshape(N, C, H // K, W // K, K * K)
+
+
+def _unblocked(blocks, x, K):
+    N, C, HO, WO, _ = blocks.shape
+    inside = blocks.reshape(N, C, HO, WO, K, K).transpose(0, 1, 2, 4, 3, 5).reshape(N, C, HO * K, WO * K)
+    y = np.zeros_like(x)
+    y[:, :, : HO * K, : WO * K] = inside
+    return y
+
+
+@max_pool2d_backward.mistake(
+    "If several pixels are equally large, you give each of them the whole gradient: a mask `x == y` does "
+    "that. Together they get too much. Torch gives it to the first of them, row by row."
+)
+def all_of_the_equals(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    blocks = _blocks(x, kernel_size)
+    mask = blocks == blocks.max(axis=-1, keepdims=True)
+    return _unblocked(mask * grad_output[..., None], x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You divide the gradient among equal pixels. That is a valid choice, and not torch's: it gives all of it "
+    "to the first of them, row by row."
+)
+def shared_among_equals(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    blocks = _blocks(x, kernel_size)
+    mask = blocks == blocks.max(axis=-1, keepdims=True)
+    return _unblocked(mask / mask.sum(axis=-1, keepdims=True) * grad_output[..., None], x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "Among equal pixels you take the last: `>=` where `>` keeps the first. Torch, and argmax, take the first."
+)
+def last_of_the_equals(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    blocks = _blocks(x, kernel_size)
+    last = blocks.shape[-1] - 1 - blocks[..., ::-1].argmax(axis=-1)
+    mask = np.arange(blocks.shape[-1]) == last[..., None]
+    return _unblocked(mask * grad_output[..., None], x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "Among equal pixels you take the first column by column; torch goes row by row. Look at the order of "
+    "your loops, or at a transpose."
+)
+def first_by_columns(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    flip = (0, 1, 3, 2)
+    turned = in_numpy.max_pool2d_backward.unchecked(
+        grad_output.transpose(flip), x.transpose(flip).copy(), kernel_size
+    )
+    return turned.transpose(flip).copy()
+
+
+@max_pool2d_backward.mistake(
+    "You spread the gradient evenly over the window: that is the backward of average pooling. A maximum "
+    "depends on its largest pixel alone."
+)
+def spread_evenly(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.avg_pool2d_backward.unchecked(grad_output, x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "Every pixel of a window gets the whole gradient. Only the largest was passed on; the others could "
+    "change a little and the output would not."
+)
+def to_everyone(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.avg_pool2d_backward.unchecked(grad_output * kernel_size**2, x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You multiplied by the value of the pixel. The slope of a maximum is 1 for the largest pixel, not its "
+    "value."
+)
+def times_the_value(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.max_pool2d_backward.unchecked(grad_output, x, kernel_size) * x
+
+
+# -------------------------------------------------------------------------------- transposed convolution
+
+
+def _stamping_cases(rng):
+    for note, (channels, kernel), size, stride in (
+        ("stride 1", (2, 3), (3, 4), 1),
+        ("stride 2", (3, 3), (2, 3), 2),
+        ("stride 2, kernel 4", (2, 4), (3, 2), 2),
+    ):
+        x, weight = (
+            rng.normal(size=(2, channels, *size)),
+            rng.normal(size=(channels, channels, kernel, kernel)),
+        )
+        args = dict(x=x, weight=weight, bias=rng.normal(size=channels), stride=stride)
+        yield Case("conv_transpose2d", args, note)
+
+
+conv_transpose2d = Exercise(
+    solution=in_numpy.conv_transpose2d,
+    hints=[
+        "The result has the shape (N, O, (H - 1) * stride + KH, (W - 1) * stride + KW): the last stamp "
+        "starts at (H - 1) * stride and is KH pixels high.",
+        "Go through the pixels of x. Pixel (h, w) puts a stamp at y[:, :, h * stride : h * stride + KH, w * "
+        "stride : w * stride + KW]; where stamps overlap they add up, so `+=`.",
+        'The stamp is np.einsum("nc,coij->noij", x[:, :, h, w], weight): here weight is (C, O, KH, KW), '
+        "inputs first. At the end, add bias[:, None, None].",
+    ],
+    next="the same loops, the other way: `convolution.unfold`.",
+    cases=lambda rng: list(_stamping_cases(rng)),
+)
+
+
+def _stamp(x, weight, bias, stride=1):
+    return in_numpy.conv_transpose2d.unchecked(x, weight, bias, stride)
+
+
+@conv_transpose2d.mistake(
+    "Your stamps erase what was there: `=` instead of `+=`. Where they overlap, their values add up."
+)
+def stamps_erase(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    y, (KH, KW) = np.zeros_like(_stamp(x, weight, None, stride)), weight.shape[2:]
+    for h, w in np.ndindex(x.shape[2:]):
+        at = np.s_[:, :, h * stride : h * stride + KH, w * stride : w * stride + KW]
+        y[at] = np.einsum("nc,coij->noij", x[:, :, h, w], weight)
+    return y + bias[:, None, None]
+
+
+@conv_transpose2d.mistake(
+    "Your stamps are flipped. Only if you slide a window over the spread-out x the kernel is flipped."
+)
+def stamps_flipped(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    return _stamp(x, weight[:, :, ::-1, ::-1], bias, stride)
+
+
+@conv_transpose2d.mistake(
+    "You took weight for (O, C, KH, KW). Here the input channels come first: (C, O, KH, KW)."
+)
+def channels_exchanged(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    return _stamp(x, weight.transpose(1, 0, 2, 3), bias, stride)
+
+
+@conv_transpose2d.mistake(
+    "The bias is missing: one number for each output channel, at every pixel of the result."
+)
+def stamps_without_bias(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    return _stamp(x, weight, None, stride)
+
+
+@conv_transpose2d.mistake(
+    "You added the bias with every stamp, so it counts more where stamps overlap. It is added once to each "
+    "pixel."
+)
+def bias_in_every_stamp(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    ones = np.ones((1, 1, *x.shape[2:]), x.dtype)
+    times = _stamp(ones, np.ones((1, 1, *weight.shape[2:]), x.dtype), None, stride)
+    return _stamp(x, weight, None, stride) + bias[:, None, None] * times
+
+
+@conv_transpose2d.mistake(
+    "You stamped at (h, w) whatever the stride. Pixel (h, w) stamps at (h * stride, w * stride)."
+)
+def stamped_without_stride(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    y = np.zeros_like(_stamp(x, weight, None, stride))
+    near = _stamp(x, weight, None)
+    y[:, :, : near.shape[2], : near.shape[3]] = near
+    return y + bias[:, None, None]
+
+
+# ------------------------------------------------------------------------------------------- the columns
+
+
+def _unfolding_cases(rng):
+    for note, x, kernel in (
+        ("one channel", rng.normal(size=(1, 1, 4, 5)), 2),
+        ("two channels", rng.normal(size=(2, 2, 5, 4)), 3),
+        ("three channels", rng.normal(size=(2, 3, 3, 4)), 2),
+    ):
+        yield Case("unfold", dict(x=x, kernel_size=kernel), note)
+
+
+unfold = Exercise(
+    solution=in_numpy.unfold,
+    hints=[
+        "The result has the shape (N, C * K * K, HO * WO), with HO = H - K + 1 and WO = W - K + 1.",
+        "One window is x[:, :, h : h + K, w : w + K] (N, C, K, K); flattened it is one column, .reshape(N, "
+        "-1).",
+        "Collect the columns of all places, h before w, and stack them along the last axis: "
+        "np.stack(columns, axis=2).",
+    ],
+    next="multiply the columns by weight.reshape(O, -1): that is a convolution.",
+    cases=lambda rng: list(_unfolding_cases(rng)),
+)
+
+
+def _six(x, K):
+    """All windows as (N, C, K, K, HO, WO)."""
+    N, C, H, W = x.shape
+    return in_numpy.unfold.unchecked(x, K).reshape(N, C, K, K, H - K + 1, W - K + 1)
+
+
+@unfold.mistake("Channels come first in a column: (c, i, j), as in weight.reshape(O, -1). Yours come last.")
+def channels_last(x, kernel_size, dilation=1, padding=0, stride=1):
+    return (
+        _six(x, kernel_size)
+        .transpose(0, 2, 3, 1, 4, 5)
+        .reshape(in_numpy.unfold.unchecked(x, kernel_size).shape)
+    )
+
+
+@unfold.mistake("Your windows are rows. Torch puts each window into a column: (N, C * K * K, windows).")
+def windows_as_rows(x, kernel_size, dilation=1, padding=0, stride=1):
+    return in_numpy.unfold.unchecked(x, kernel_size).transpose(0, 2, 1).copy()
+
+
+@unfold.mistake("Inside of a window you went down the columns first. It is read row by row: i before j.")
+def pixels_by_columns(x, kernel_size, dilation=1, padding=0, stride=1):
+    return _six(x, kernel_size).swapaxes(2, 3).reshape(in_numpy.unfold.unchecked(x, kernel_size).shape)
+
+
+@unfold.mistake(
+    "Your windows go down the picture first. Their order is row by row: h in the outer loop, w inside."
+)
+def windows_by_columns(x, kernel_size, dilation=1, padding=0, stride=1):
+    return _six(x, kernel_size).swapaxes(4, 5).reshape(in_numpy.unfold.unchecked(x, kernel_size).shape)
+
+
+@unfold.mistake("Your windows are flipped: the first number of a column is the upper left pixel.")
+def windows_flipped(x, kernel_size, dilation=1, padding=0, stride=1):
+    flipped = _six(x, kernel_size)[:, :, ::-1, ::-1]
+    return flipped.reshape(in_numpy.unfold.unchecked(x, kernel_size).shape)
+
+
+@unfold.mistake(
+    "Your windows stand side by side, without overlap. With stride 1, the next window starts one pixel "
+    "farther."
+)
+def windows_side_by_side(x, kernel_size, dilation=1, padding=0, stride=1):
+    return in_numpy.unfold.unchecked(x, kernel_size, stride=kernel_size)

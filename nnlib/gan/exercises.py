@@ -1,0 +1,457 @@
+"""Exercises of notebook 18, and the ways in which the two players are usually wired wrong."""
+
+import numpy as np
+
+from nnlib.core import Case
+from nnlib.exercises import Exercise
+from nnlib.gan import in_numpy
+
+
+def _sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+# ------------------------------------------------------------------------- non_saturating_generator_backward
+
+non_saturating_generator_backward = Exercise(
+    solution=in_numpy.non_saturating_generator_backward,
+    hints=[
+        "One score s costs -log sigmoid(s) = log(1 + exp(-s)). What is its slope?",
+        "The chain rule gives -exp(-s) / (1 + exp(-s)), which is -sigmoid(-s): near -1 where D is sure "
+        "that the sample is fake, near 0 where D is fooled.",
+        "The loss is a mean over all `fake.size` scores, so each slope is divided by it: "
+        "`-grad_output * sigmoid(-fake) / fake.size`. A safe sigmoid is `0.5 * (1 + np.tanh(0.5 * x))`.",
+    ],
+    next="the discriminator's side, with label smoothing.",
+)
+
+
+@non_saturating_generator_backward.mistake(
+    "This is the gradient of the saturating loss, mean log(1 - D). Where D is sure that a sample is fake, "
+    "it is 0: the generator that needs help most gets none. The non-saturating loss is -mean log D."
+)
+def saturating(grad_output, fake):
+    return -grad_output * _sigmoid(fake) / fake.size
+
+
+@non_saturating_generator_backward.mistake(
+    "You left out the mean: each score has a share of 1 / fake.size in the loss."
+)
+def no_mean(grad_output, fake):
+    return -grad_output * _sigmoid(-fake)
+
+
+@non_saturating_generator_backward.mistake(
+    "The sign is the other way round. A higher score lowers the generator's loss, so its gradient is "
+    "negative."
+)
+def uphill(grad_output, fake):
+    return grad_output * _sigmoid(-fake) / fake.size
+
+
+@non_saturating_generator_backward.mistake(
+    "This is the slope of -D itself, with sigmoid * (1 - sigmoid). The logarithm is missing, and with it the "
+    "factor 1 / D that keeps the gradient alive where D is near 0."
+)
+def no_logarithm(grad_output, fake):
+    return -grad_output * _sigmoid(fake) * _sigmoid(-fake) / fake.size
+
+
+@non_saturating_generator_backward.mistake(
+    "You divided by the number of rows. Scores may have more axes, a column or patches: divide by "
+    "`fake.size`."
+)
+def by_rows(grad_output, fake):
+    return -grad_output * _sigmoid(-fake) / len(fake)
+
+
+@non_saturating_generator_backward.mistake(
+    "You did not use `grad_output`. The loss may be one term of several, weighted before it arrives here."
+)
+def no_grad_output(grad_output, fake):
+    return -_sigmoid(-fake) / fake.size
+
+
+# --------------------------------------------------------------------------- minimax_discriminator_backward
+
+minimax_discriminator_backward = Exercise(
+    solution=in_numpy.minimax_discriminator_backward,
+    hints=[
+        "Two cross-entropies with a sigmoid, as in notebook 06: the gradient for a score is what D says "
+        "minus what it should say.",
+        "Real samples should get `real_label`, generated ones 0. Each half is a mean over its own scores.",
+        "`grad_output * (sigmoid(real) - real_label) / real.size` and `grad_output * sigmoid(fake) / "
+        "fake.size`.",
+    ],
+    next="what the generator feels through it.",
+)
+
+
+@minimax_discriminator_backward.mistake(
+    "You used the label 1 for real samples. With one-sided smoothing they should get `real_label`."
+)
+def hard_label(grad_output, real, fake, real_label=1.0):
+    return in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, 1.0)
+
+
+@minimax_discriminator_backward.mistake(
+    "You smoothed both sides: generated samples should get the label 0, not 1 - real_label. Smoothing them "
+    "too would reward the generator for staying where it is; that is why the smoothing is one-sided."
+)
+def two_sided(grad_output, real, fake, real_label=1.0):
+    grad_real, _ = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
+    return grad_real, grad_output * (_sigmoid(fake) - (1 - real_label)) / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You scaled the gradient of the real samples by `real_label`. Smoothing also adds the other answer, with "
+    "weight 1 - real_label: together they give sigmoid(real) - real_label."
+)
+def scaled_real(grad_output, real, fake, real_label=1.0):
+    _, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
+    return grad_output * real_label * (_sigmoid(real) - 1) / real.size, grad_fake
+
+
+@minimax_discriminator_backward.mistake(
+    "You divided both halves by the number of all scores. The loss is the mean over the real ones plus the "
+    "mean over the generated ones, each with its own size."
+)
+def one_mean(grad_output, real, fake, real_label=1.0):
+    both = real.size + fake.size
+    return grad_output * (_sigmoid(real) - real_label) / both, grad_output * _sigmoid(fake) / both
+
+
+@minimax_discriminator_backward.mistake("You left out the means: divide by `real.size` and by `fake.size`.")
+def no_means(grad_output, real, fake, real_label=1.0):
+    return grad_output * (_sigmoid(real) - real_label), grad_output * _sigmoid(fake)
+
+
+@minimax_discriminator_backward.mistake(
+    "The generated half has the wrong sign: you taught D to call generated samples real. That is the "
+    "generator's wish, not the discriminator's."
+)
+def fooled(grad_output, real, fake, real_label=1.0):
+    grad_real, _ = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
+    return grad_real, -grad_output * _sigmoid(-fake) / fake.size
+
+
+# ------------------------------------------------------------------------------------- extragradient_step
+
+
+def extragradient_step(x, y, lr=0.1):
+    """One step of the extragradient method for min over x, max over y of x @ y.
+
+    Parameters
+    ----------
+    x, y : array (D,)
+    lr : float >= 0
+
+    Returns
+    -------
+    x, y : array (D,)
+    """
+    return x - lr * (y + lr * x), y + lr * (x - lr * y)
+
+
+def _game_cases(rng):
+    for lr in (0.1, 0.6):
+        x, y = rng.normal(size=(2, 3))
+        yield Case("extragradient_step", dict(x=x, y=y, lr=lr), f"lr {lr}")
+
+
+extragradient = Exercise(
+    solution=extragradient_step,
+    hints=[
+        "Two looks, one move. First ask where a plain step would lead; then go back and take the step with "
+        "the gradients that you saw there.",
+        "The slope of x @ y for x is y, and for y it is x. The look ahead is x - lr * y and y + lr * x.",
+        "From the start, with the slopes of the look ahead: x - lr * (y ahead) and y + lr * (x ahead).",
+    ],
+    next="its eigenvalues, 1 - lr² ± i lr. For which lr are they inside the unit circle?",
+    cases=_game_cases,
+)
+
+
+@extragradient.mistake(
+    "This is the plain simultaneous step. The gradients should be those at the point that it leads to."
+)
+def no_look_ahead(x, y, lr=0.1):
+    return x - lr * y, y + lr * x
+
+
+@extragradient.mistake(
+    "You moved from the look-ahead point, which makes two plain steps. Go back to the start first: only the "
+    "gradients come from there."
+)
+def two_steps(x, y, lr=0.1):
+    ahead_x, ahead_y = x - lr * y, y + lr * x
+    return ahead_x - lr * ahead_y, ahead_y + lr * ahead_x
+
+
+@extragradient.mistake(
+    "Both players go down. y is to make x @ y large: it steps along its gradient, not against it."
+)
+def both_down(x, y, lr=0.1):
+    return x - lr * (y - lr * x), y - lr * (x - lr * y)
+
+
+@extragradient.mistake(
+    "This is the alternating step: y answers the new x, and x still moves with the old gradient. In "
+    "extragradient both use the look ahead."
+)
+def alternating(x, y, lr=0.1):
+    return x - lr * y, y + lr * (x - lr * y)
+
+
+@extragradient.mistake(
+    "You took the slopes the wrong way round: that of x @ y for x is y, the other player's number."
+)
+def own_slope(x, y, lr=0.1):
+    return x - lr * (x - lr * x), y + lr * (y + lr * y)
+
+
+@extragradient.mistake("The step at the end has the gradients right and no learning rate.")
+def no_rate(x, y, lr=0.1):
+    return x - (y + lr * x), y + (x - lr * y)
+
+
+# ---------------------------------------------------------------------------------------- mode_coverage
+
+mode_coverage = Exercise(
+    solution=in_numpy.mode_coverage,
+    hints=[
+        "Distances first: an array (N, K) from every row of x to every center. Then its smallest value in "
+        "each row, and where that is.",
+        "`np.linalg.norm(x[:, None] - centers, axis=2)` has that shape. A row counts for its nearest "
+        "center, and only if it is within the radius.",
+        "`np.bincount(nearest[near], minlength=len(centers))` counts; the share is `near.mean()`, in the "
+        "dtype of x: `near.mean(dtype=x.dtype)`.",
+    ],
+    next="the Fréchet distance, for data that has no centers.",
+)
+
+
+def _nearest(x, centers):
+    distance = np.linalg.norm(x[:, None] - centers, axis=2)
+    return distance.argmin(axis=1), distance.min(axis=1)
+
+
+def _count(nearest, centers):
+    return np.bincount(nearest, minlength=len(centers))
+
+
+@mode_coverage.mistake(
+    "You counted every row for its nearest center, however far away. A sample between two modes belongs to "
+    "neither: count those within the radius."
+)
+def no_radius(x, centers, radius):
+    nearest, distance = _nearest(x, centers)
+    return _count(nearest, centers), (distance <= radius).mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake(
+    "You compared squared distances with the radius. Take the root, or square the radius too."
+)
+def squared(x, centers, radius):
+    nearest, distance = _nearest(x, centers)
+    near = distance**2 <= radius
+    return _count(nearest[near], centers), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake(
+    "Your share is that of the modes hit, which says nothing about the samples. Quality is the share of all "
+    "samples that lie on some mode."
+)
+def share_of_modes(x, centers, radius):
+    count, _ = in_numpy.mode_coverage.unchecked(x, centers, radius)
+    return count, (count > 0).mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake("You turned the counts into yes and no. How many samples a mode gets matters too.")
+def only_hit(x, centers, radius):
+    count, quality = in_numpy.mode_coverage.unchecked(x, centers, radius)
+    return (count > 0).astype(count.dtype), quality
+
+
+@mode_coverage.mistake(
+    "You left out empty modes at the end: `np.bincount` stops at the largest number it meets unless it is "
+    "told `minlength=len(centers)`."
+)
+def no_minlength(x, centers, radius):
+    nearest, distance = _nearest(x, centers)
+    near = distance <= radius
+    return np.bincount(nearest[near]), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake(
+    "You counted a sample once for every center within the radius. With a large radius it lies near "
+    "several; it belongs to the nearest."
+)
+def for_every_center(x, centers, radius):
+    near = np.linalg.norm(x[:, None] - centers, axis=2) <= radius
+    return near.sum(axis=0), near.any(axis=1).mean(dtype=x.dtype)
+
+
+# ----------------------------------------------------------------------------- gradient_penalty_backward
+
+gradient_penalty_backward = Exercise(
+    solution=in_numpy.gradient_penalty_backward,
+    hints=[
+        "One row g costs (n - target)², with its norm n = sqrt(sum(g²)). Outer slope first: 2 * (n - "
+        "target).",
+        "The slope of the norm is g / n: lengthening g along itself lengthens it, turning it does not. So "
+        "each row gets 2 * (n - target) * g / n, and the mean over rows divides by their number.",
+        "A row of zeros has no direction; torch gives it the gradient 0. `np.where(n > 0, n, 1)` as "
+        "divisor does that without a warning.",
+    ],
+    next="where this gradient goes: through the critic's own backward.",
+)
+
+
+def _norm(grad):
+    return np.linalg.norm(grad, axis=1, keepdims=True)
+
+
+def _safe(n):
+    return np.where(n > 0, n, 1)
+
+
+@gradient_penalty_backward.mistake("You forgot the factor 2 of the square's slope.")
+def no_two(grad_output, grad, target=1.0):
+    return in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target) / 2
+
+
+@gradient_penalty_backward.mistake("You left out the mean over rows: divide by `len(grad)`.")
+def not_a_mean(grad_output, grad, target=1.0):
+    return in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target) * len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You divided by the number of elements. The penalty is a mean over rows: each sample has one norm."
+)
+def by_elements(grad_output, grad, target=1.0):
+    return in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target) / grad.shape[1]
+
+
+@gradient_penalty_backward.mistake(
+    "The norm's slope is the unit vector g / n. You multiplied by g itself, so long rows count twice."
+)
+def no_unit(grad_output, grad, target=1.0):
+    return grad_output * 2 * (_norm(grad) - target) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "This is the gradient of (n² - target)², with the squared norm. The penalty is about the norm: take the "
+    "root."
+)
+def squared_norm(grad_output, grad, target=1.0):
+    return grad_output * 4 * (_norm(grad) ** 2 - target) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You penalized only slopes above the target. That one-sided form exists; here a slope below the target "
+    "costs as well."
+)
+def one_sided(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    return grad_output * 2 * np.maximum(n - target, 0) / _safe(n) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You took one norm of the whole array. Every row is the gradient of one sample and has its own norm: "
+    "`axis=1`."
+)
+def one_norm(grad_output, grad, target=1.0):
+    n = np.linalg.norm(grad)
+    return grad_output * 2 * (n - target) / n * grad / len(grad)
+
+
+# -------------------------------------------------------------------------------- input_gradient_backward
+
+input_gradient_backward = Exercise(
+    solution=in_numpy.input_gradient_backward,
+    hints=[
+        "Write the forward in lines: z = x @ weight1.T + bias1, h = tanh(z), d = weight2 * (1 - h²), "
+        "grad = d @ weight1. Go through them backwards; `grad_output` is what arrives at grad.",
+        "grad = d @ weight1 gives grad_d = grad_output @ weight1.T and a first part of grad_weight1, d.T @ "
+        "grad_output. Then d sends to weight2 the factor (1 - h²), and to h the factor -2 * h * weight2.",
+        "From h on it is an ordinary backward: grad_z = grad_h * (1 - h²), grad_weight1 += grad_z.T @ x, "
+        "grad_bias1 = grad_z.sum(axis=0), grad_x = grad_z @ weight1.",
+    ],
+    next="the whole penalty: feed it with what `gradient_penalty_backward` returns.",
+)
+
+
+def _lines(grad_output, x, weight1, bias1, weight2):
+    h = np.tanh(x @ weight1.T + bias1)
+    return h, 1 - h * h, grad_output @ weight1.T
+
+
+@input_gradient_backward.mistake(
+    "The two parts of `weight1` are one matrix: it is read by the forward line z = x @ weight1.T and again "
+    "by the backward line grad = d @ weight1. You have only the second part; add grad_z.T @ x."
+)
+def only_outer_weight(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return right[0], (weight2 * slope).T @ grad_output, *right[2:]
+
+
+@input_gradient_backward.mistake(
+    "`weight1` is read twice, and you have only the first part, grad_z.T @ x. The line grad = d @ weight1 "
+    "adds d.T @ grad_output."
+)
+def only_inner_weight(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return right[0], (-2 * h * slope * weight2 * g).T @ x, *right[2:]
+
+
+@input_gradient_backward.mistake(
+    "You treated the slopes 1 - h² as constants, so nothing reaches x and the bias. They depend on z: the "
+    "second derivative of tanh is -2 h (1 - h²). (For ReLU it would be 0, and you would be right.)"
+)
+def constant_slopes(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return 0 * x, (weight2 * slope).T @ grad_output, 0 * bias1, (slope * g).sum(axis=0)
+
+
+@input_gradient_backward.mistake(
+    "The slope of 1 - h² for h is -2 h. Your factor 2 or your sign is missing, or you stopped before going "
+    "through tanh again."
+)
+def no_second_tanh(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    grad_z = -2 * h * weight2 * g
+    grad_weight1 = (weight2 * slope).T @ grad_output + grad_z.T @ x
+    return grad_z @ weight1, grad_weight1, grad_z.sum(axis=0), (slope * g).sum(axis=0)
+
+
+@input_gradient_backward.mistake(
+    "The sign of the second derivative is wrong: tanh bends down where h is positive, so it is -2 h (1 - h²)."
+)
+def wrong_bend(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    grad_z = 2 * h * slope * weight2 * g
+    grad_weight1 = (weight2 * slope).T @ grad_output + grad_z.T @ x
+    return grad_z @ weight1, grad_weight1, grad_z.sum(axis=0), (slope * g).sum(axis=0)
+
+
+@input_gradient_backward.mistake(
+    "This is the backward of the score itself, as in notebook 05. Here the output is already a gradient, "
+    "and its gradient is asked for."
+)
+def of_the_score(grad_output, x, weight1, bias1, weight2):
+    h, slope, _ = _lines(grad_output, x, weight1, bias1, weight2)
+    grad_z = slope * weight2
+    return grad_z @ weight1, grad_z.T @ x, grad_z.sum(axis=0), h.sum(axis=0)
+
+
+@input_gradient_backward.mistake(
+    "Your gradient for `weight2` has the factor weight2 in it. d = weight2 * (1 - h²) is linear in it: what "
+    "is left is the sum of (1 - h²) times what arrives."
+)
+def weight2_kept(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return *right[:3], (weight2 * slope * g).sum(axis=0)

@@ -1,0 +1,501 @@
+"""Exercises of notebook 09, and what learners' functions usually are when they are wrong."""
+
+import numpy as np
+
+from nnlib.core import Case
+from nnlib.exercises import Exercise
+from nnlib.gradient_flow import in_numpy
+
+# ------------------------------------------------------------------------------------- clipping together
+
+
+def clip_together(grad_weight, grad_bias, max_norm):
+    """Shorten two gradients by one factor, so that together they are no longer than max_norm.
+
+        total_norm = sqrt(sum(grad_weight**2) + sum(grad_bias**2))
+        each times min(1, max_norm / (total_norm + 1e-6))
+
+    Parameters
+    ----------
+    grad_weight : array (O, D)
+    grad_bias : array (O,)
+    max_norm : float > 0
+
+    Returns
+    -------
+    grad_weight : array (O, D)
+    grad_bias : array (O,)
+    """
+    total_norm = np.sqrt((grad_weight * grad_weight).sum() + (grad_bias * grad_bias).sum())
+    factor = min(1.0, float(max_norm / (total_norm + 1e-6)))
+    return factor * grad_weight, factor * grad_bias
+
+
+def _pairs(rng):
+    pair = dict(grad_weight=rng.normal(size=(3, 4)), grad_bias=rng.normal(size=3))
+    yield Case("clip_together", pair | dict(max_norm=0.5), "longer than max_norm")
+    yield Case("clip_together", pair | dict(max_norm=50.0), "shorter than max_norm")
+    yield Case(
+        "clip_together", pair | dict(grad_bias=20 * rng.normal(size=3), max_norm=6.0), "one of them long"
+    )
+    tiny = {name: 1e-6 * grad for name, grad in pair.items()}
+    yield Case("clip_together", tiny | dict(max_norm=2e-6), "so short that 1e-6 counts")
+
+
+clipping = Exercise(
+    solution=clip_together,
+    cases=_pairs,
+    hints=[
+        "Think of both arrays as one long vector. Its length is one number, and both arrays are multiplied "
+        "by one and the same factor.",
+        "The length: the root of the sum of all squares, those of grad_weight and those of grad_bias.",
+        "factor = min(1, max_norm / (total_norm + 1e-6)); return factor * grad_weight, factor * grad_bias.",
+    ],
+    next="What clipping cannot do is bring a vanished gradient back. A path around the layer can.",
+)
+
+
+def _length(*grads):
+    return np.sqrt(sum((g * g).sum() for g in grads))
+
+
+def _times(factor, *grads):
+    return tuple(factor * g for g in grads)
+
+
+@clipping.mistake(
+    "You clipped each array by its own length. Then they are shortened by different factors, and the "
+    "direction of the whole gradient bends. Take one length for both together."
+)
+def clip_each(grad_weight, grad_bias, max_norm):
+    return tuple(g * min(1.0, max_norm / (_length(g) + 1e-6)) for g in (grad_weight, grad_bias))
+
+
+@clipping.mistake(
+    "You added the two lengths. Lengths at right angles add like the sides of a triangle: add the squares, "
+    "then take the root."
+)
+def clip_sum_of_lengths(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight) + _length(grad_bias)
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "Gradients shorter than max_norm come out longer. Clipping only shortens: the factor is at most 1."
+)
+def clip_stretches(grad_weight, grad_bias, max_norm):
+    return _times(max_norm / (_length(grad_weight, grad_bias) + 1e-6), grad_weight, grad_bias)
+
+
+@clipping.mistake("The root is missing: the length is the square root of the sum of squares.")
+def clip_no_root(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias) ** 2
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "You cut every number to [-max_norm, max_norm]. That is clipping by value, which bends the direction. "
+    "Here the length is limited."
+)
+def clip_by_value(grad_weight, grad_bias, max_norm):
+    return np.clip(grad_weight, -max_norm, max_norm), np.clip(grad_bias, -max_norm, max_norm)
+
+
+@clipping.mistake(
+    "You took the mean of the squares. A length is the root of their sum: a larger model has a longer "
+    "gradient."
+)
+def clip_by_mean(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias) / np.sqrt(grad_weight.size + grad_bias.size)
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "Where it clips, the length becomes 1 and not max_norm: multiply by max_norm after you divide by the "
+    "length."
+)
+def clip_to_one(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(1 / (total + 1e-6) if total > max_norm else 1.0, grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "The 1e-6 is missing: torch divides by total_norm + 1e-6, so that a gradient of exactly 0 is no 0 / 0."
+)
+def clip_without_eps(grad_weight, grad_bias, max_norm):
+    return _times(min(1.0, max_norm / _length(grad_weight, grad_bias)), grad_weight, grad_bias)
+
+
+@clipping.mistake("You measured the weight's gradient only. The bias belongs to the same long vector.")
+def clip_weight_only(grad_weight, grad_bias, max_norm):
+    return _times(min(1.0, max_norm / (_length(grad_weight) + 1e-6)), grad_weight, grad_bias)
+
+
+# ---------------------------------------------------------------------------------- a product of Jacobians
+
+jacobian_product = Exercise(
+    solution=in_numpy.jacobian_product,
+    hints=[
+        "Walk forward through the layers. Keep two things: h, and the matrix that says how h feels x. In the "
+        "beginning h is x, and that matrix is the identity.",
+        "One layer is h -> tanh(w @ h + b). Its Jacobian is the matrix w with row i multiplied by the slope "
+        "1 - tanh(...)[i]**2.",
+        "h = np.tanh(w @ h + b), then jacobian = (1 - h * h)[:, None] * (w @ jacobian): the new layer is "
+        "multiplied from the left.",
+    ],
+    next="Multiply a gradient from the left, and you have backpropagation.",
+)
+
+
+def _product(x, weight, bias, step):
+    h, jacobian = x, np.eye(len(x), dtype=x.dtype)
+    for w, b in zip(weight, bias):
+        before, h = h, np.tanh(w @ h + b)
+        jacobian = step(jacobian, w, 1 - h * h, w @ before + b, before)
+    return jacobian
+
+
+@jacobian_product.mistake(
+    "You multiplied the new layer from the right. It acts after the others, on what they give, so it "
+    "stands on their left."
+)
+def jacobian_reversed(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: j @ (slope[:, None] * w))
+
+
+@jacobian_product.mistake(
+    "The slopes multiply the columns. They belong to the outputs of the layer, and those are the rows: "
+    "slope[:, None] * w."
+)
+def jacobian_slopes_on_columns(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: (w * slope) @ j)
+
+
+@jacobian_product.mistake("You multiplied the weights only. Each tanh adds its slope, 1 - h**2.")
+def jacobian_without_slopes(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: w @ j)
+
+
+@jacobian_product.mistake("You used 1 - z**2. The slope of tanh is 1 - h**2 with its output h = tanh(z).")
+def jacobian_slope_of_the_input(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: (1 - z * z)[:, None] * (w @ j))
+
+
+@jacobian_product.mistake(
+    "The slopes are one layer late: layer l needs 1 - h**2 of its own output, not of its input."
+)
+def jacobian_late_slopes(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: (1 - before * before)[:, None] * (w @ j))
+
+
+@jacobian_product.mistake("You used the slope of the sigmoid, h * (1 - h). That of tanh is 1 - h**2.")
+def jacobian_sigmoid_slope(x, weight, bias):
+    def step(j, w, slope, z, before):
+        h = np.tanh(z)
+        return (h * (1 - h))[:, None] * (w @ j)
+
+    return _product(x, weight, bias, step)
+
+
+@jacobian_product.mistake(
+    "Your matrix is transposed: entry (i, j) says how output i feels input j, so outputs are rows."
+)
+def jacobian_transposed(x, weight, bias):
+    return in_numpy.jacobian_product.unchecked(x, weight, bias).T
+
+
+@jacobian_product.mistake(
+    "Your layers see no bias. It does not stand in the product itself, but it moves h, and with it every "
+    "slope."
+)
+def jacobian_without_bias(x, weight, bias):
+    return in_numpy.jacobian_product.unchecked(x, weight, 0 * bias)
+
+
+# ------------------------------------------------------------------------------------------- the gate
+
+highway_backward = Exercise(
+    solution=in_numpy.highway_backward,
+    hints=[
+        "Four lines forward: z = x @ weight.T + bias, h = tanh(z), t = sigmoid(x @ weight_gate.T + "
+        "bias_gate), y = t * h + (1 - t) * x. Three of them read x.",
+        "y feels h by t, t by h - x, and x itself by 1 - t. So grad_z = grad_output * t * (1 - h * h), and "
+        "for the gate's sum grad_gate = grad_output * (h - x) * t * (1 - t).",
+        "grad_x = grad_output * (1 - t) + grad_z @ weight + grad_gate @ weight_gate. The rest is two linear "
+        "layers: grad_z.T @ x, grad_z.sum(axis=0), and the same with grad_gate.",
+    ],
+    next="The same gate through time, opened for what to forget, is the heart of the LSTM.",
+)
+
+
+def _highway(grad_output, x, weight, bias, weight_gate, bias_gate, **wrong):
+    """The solution with one piece replaced."""
+    v = {"h": np.tanh(x @ weight.T + bias), "t": (1 + np.tanh((x @ weight_gate.T + bias_gate) / 2)) / 2}
+    v |= dict(g=grad_output, x=x, weight=weight, weight_gate=weight_gate)
+    pieces = dict(
+        z=lambda v: v["g"] * v["t"] * (1 - v["h"] ** 2),
+        gate=lambda v: v["g"] * (v["h"] - v["x"]) * v["t"] * (1 - v["t"]),
+        grad_x=lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight + v["gate"] @ weight_gate,
+        grad_weights=lambda v: (v["z"].T @ x, v["gate"].T @ x),
+    )
+    for name, piece in pieces.items():
+        v[name] = wrong.get(name, piece)(v)
+    first, second = v["grad_weights"]
+    return v["grad_x"], first, v["z"].sum(axis=0), second, v["gate"].sum(axis=0)
+
+
+@highway_backward.mistake(
+    "Your grad_x misses the short way: y = ... + (1 - t) * x reads x itself, which adds grad_output * (1 - "
+    "t). It is the path for which the layer was built."
+)
+def highway_no_carry(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["z"] @ weight + v["gate"] @ weight_gate)
+
+
+@highway_backward.mistake(
+    "Your grad_x misses the gate: t depends on x as well, which adds grad_gate @ weight_gate."
+)
+def highway_no_gate_path(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight)
+
+
+@highway_backward.mistake("Your grad_x misses the way through the layer: add grad_z @ weight.")
+def highway_no_layer_path(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] * (1 - v["t"]) + v["gate"] @ weight_gate)
+
+
+@highway_backward.mistake(
+    "For the gate you looked at t * h only. t stands in (1 - t) * x too, so y feels t by h - x."
+)
+def highway_gate_without_x(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * v["h"] * v["t"] * (1 - v["t"]))
+
+
+@highway_backward.mistake("The sign of the gate's gradient is turned: y feels t by h - x, not by x - h.")
+def highway_gate_sign(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * (v["x"] - v["h"]) * v["t"] * (1 - v["t"]))
+
+
+@highway_backward.mistake("The gate's slope is missing: t is a sigmoid, with slope t * (1 - t).")
+def highway_no_gate_slope(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * (v["h"] - v["x"]))
+
+
+@highway_backward.mistake("grad_z misses the factor t: what the gate does not let out, it does not let back.")
+def highway_layer_ungated(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * (1 - v["h"] ** 2))
+
+
+@highway_backward.mistake("grad_z misses the slope of tanh, 1 - h**2.")
+def highway_no_tanh_slope(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * v["t"])
+
+
+@highway_backward.mistake(
+    "Your grad_x takes the transposed weights. Both are square, so the shapes cannot warn you: forward has "
+    "x @ weight.T, backward grad_z @ weight."
+)
+def highway_transposed_back(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    back = lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight.T + v["gate"] @ weight_gate.T  # noqa: E731
+    return _highway(*args, grad_x=back)
+
+
+@highway_backward.mistake(
+    "Your weight gradients are transposed. Row o belongs to output o: grad_z.T @ x, not x.T @ grad_z."
+)
+def highway_transposed_weights(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_weights=lambda v: (x.T @ v["z"], x.T @ v["gate"]))
+
+
+# --------------------------------------------------------------------------------------- pre-activation
+
+preact_block_backward = Exercise(
+    solution=in_numpy.preact_block_backward,
+    hints=[
+        "Name the lines: a = relu(x), z1 = a @ weight1.T + bias1, h = relu(z1), y = x + h @ weight2.T + "
+        "bias2. Which lines read x?",
+        "Nothing stands on the bridge: grad_output reaches x unchanged. The other path meets both ReLUs.",
+        "grad_z1 = (grad_output @ weight2) * (z1 > 0), grad_x = grad_output + (grad_z1 @ weight1) * (x > 0); "
+        "the first weight saw a, not x: grad_z1.T @ a.",
+    ],
+    next="The same on a network of one unit that is used fifty times.",
+)
+
+
+def _preact(
+    grad_output, x, weight1, bias1, weight2, bridge=None, keep_x=None, keep_z=None, seen=None, out=None
+):
+    a = np.maximum(x, 0)
+    z1 = a @ weight1.T + bias1
+    h = np.maximum(z1, 0)
+    grad_z1 = (grad_output @ weight2) * ((z1 > 0) if keep_z is None else keep_z)
+    through = (grad_z1 @ weight1) * ((x > 0) if keep_x is None else keep_x)
+    grad_x = (grad_output if bridge is None else bridge * grad_output) + through
+    first = grad_z1.T @ (a if seen is None else seen)
+    return (
+        grad_x,
+        first,
+        grad_z1.sum(axis=0),
+        grad_output.T @ (h if out is None else z1),
+        grad_output.sum(axis=0),
+    )
+
+
+@preact_block_backward.mistake(
+    "Your grad_x knows the layers' path only. x also reaches y over the bridge: add grad_output."
+)
+def preact_no_bridge(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, bridge=0)
+
+
+@preact_block_backward.mistake("Your grad_x knows the bridge only. Add what comes back through the layers.")
+def preact_bridge_only(grad_output, x, weight1, bias1, weight2, bias2):
+    return grad_output, *_preact(grad_output, x, weight1, bias1, weight2)[1:]
+
+
+@preact_block_backward.mistake(
+    "The first ReLU is missing on the way back: what comes through the layers is multiplied by (x > 0)."
+)
+def preact_no_first_mask(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_x=1)
+
+
+@preact_block_backward.mistake(
+    "The second ReLU is missing on the way back: units with z1 <= 0 pass nothing. Multiply by (z1 > 0)."
+)
+def preact_no_second_mask(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_z=1)
+
+
+@preact_block_backward.mistake(
+    "You masked the bridge as well. There is no ReLU on it: grad_output reaches x unchanged, for negative "
+    "x too."
+)
+def preact_masked_bridge(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, bridge=x > 0)
+
+
+@preact_block_backward.mistake(
+    "The gradient of weight1 is built with x. The first layer was fed relu(x): grad_z1.T @ relu(x)."
+)
+def preact_weight_saw_x(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, seen=x)
+
+
+@preact_block_backward.mistake(
+    "The gradient of weight2 is built with z1. The second layer was fed relu(z1): grad_output.T @ h."
+)
+def preact_weight_saw_z(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, out="z1")
+
+
+@preact_block_backward.mistake(
+    "This is the gradient of the other block, with a ReLU behind the sum. Here nothing follows the sum, and "
+    "grad_output arrives unmasked."
+)
+def preact_relu_behind(grad_output, x, weight1, bias1, weight2, bias2):
+    y = in_numpy.preact_block.unchecked(x, weight1, bias1, weight2, bias2)
+    return _preact(grad_output * (y > 0), x, weight1, bias1, weight2)
+
+
+# ------------------------------------------------------------------------------- back through fifty steps
+
+cliff_backward = Exercise(
+    solution=in_numpy.cliff_backward,
+    hints=[
+        "Forward, keep p[0], p[1], ..., p[steps], with p[0] = sigmoid(0.5) and p[t + 1] = sigmoid(w * p[t] "
+        "+ b).",
+        "Start behind: the loss (p - target)**2 hands 2 * (p - target) to p, and p's sigmoid multiplies by "
+        "p * (1 - p). That is grad_s for the last sum s = w * p_before + b.",
+        "Each step back: grad_w += grad_s * p_before, grad_b += grad_s, and then grad_s = grad_s * w * "
+        "p_before * (1 - p_before). Every use of w and b adds its share.",
+    ],
+    next="With a vector for s and a matrix for w this is backpropagation through time.",
+)
+
+
+def _cliff(grad_output, x, steps, target, last=None, back=None, share=None, only=None):
+    w, b = x.T
+    p = [(1 + np.tanh(np.full_like(w, 0.25))) / 2]
+    for _ in range(steps):
+        p.append((1 + np.tanh((w * p[-1] + b) / 2)) / 2)
+    end = p[-1]
+    grad_s = (last or (lambda g, p: g * 2 * (p - target) * p * (1 - p)))(grad_output, end)
+    grad_w, grad_b = np.zeros_like(w), np.zeros_like(b)
+    for t in range(steps - 1, -1, -1):
+        if only is None or t in only(steps):
+            grad_w = grad_w + grad_s * p[t + 1 if share == "after" else t]
+            grad_b = grad_b + grad_s
+        grad_s = (back or (lambda g, w, p, after: g * w * p * (1 - p)))(grad_s, w, p[t], p[t + 1])
+    scale = 1 / steps if share == "mean" else 1
+    return np.stack([scale * grad_w, scale * grad_b], axis=1)
+
+
+@cliff_backward.mistake(
+    "You used the last step only. w and b are read in every step, and every use adds its share."
+)
+def cliff_last_step(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, only=lambda steps: [steps - 1])
+
+
+@cliff_backward.mistake(
+    "You kept only what arrives at the first step. Every step on the way adds its share to grad_w and grad_b."
+)
+def cliff_first_step(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, only=lambda steps: [0])
+
+
+@cliff_backward.mistake(
+    "The factor w is missing on the way back: s[t + 1] = w * p[t] + b hands grad_s * w to p[t]."
+)
+def cliff_no_w(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, back=lambda g, w, p, after: g * p * (1 - p))
+
+
+@cliff_backward.mistake("The slope of the sigmoid, p * (1 - p), is missing on the way back.")
+def cliff_no_slope(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, back=lambda g, w, p, after: g * w)
+
+
+@cliff_backward.mistake(
+    "Your slopes are one step late: to pass p[t] you need p[t] * (1 - p[t]), not that of p[t + 1]."
+)
+def cliff_late_slope(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, back=lambda g, w, p, after: g * w * after * (1 - after))
+
+
+@cliff_backward.mistake(
+    "The share of w is grad_s times what w was multiplied with: the p before the step, not the one it made."
+)
+def cliff_share_after(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, share="after")
+
+
+@cliff_backward.mistake("You took the mean over the steps. Shares add up; nothing divides them.")
+def cliff_mean(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, share="mean")
+
+
+@cliff_backward.mistake("The last sigmoid is missing: grad_s begins as 2 * (p - target) * p * (1 - p).")
+def cliff_no_last_slope(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, last=lambda g, p: g * 2 * (p - target))
+
+
+@cliff_backward.mistake("The 2 of the square is missing: the slope of (p - target)**2 is 2 * (p - target).")
+def cliff_no_two(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, last=lambda g, p: g * (p - target) * p * (1 - p))
+
+
+@cliff_backward.mistake("grad_output is missing: what arrives from behind multiplies everything.")
+def cliff_no_grad_output(grad_output, x, steps=50, target=0.7):
+    return _cliff(np.ones_like(grad_output), x, steps, target)
