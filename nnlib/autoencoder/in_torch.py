@@ -87,7 +87,7 @@ def bernoulli_nll(x, logits):
 @checked
 def elbo(x, mean, mu, logvar, var=1.0, beta=1.0):
     """elbo = -gaussian_nll - beta * kl"""
-    return -gaussian_nll(x, mean, var) - beta * kl_standard_normal(mu, logvar)
+    return -gaussian_nll.unchecked(x, mean, var) - beta * kl_standard_normal.unchecked(mu, logvar)
 
 
 @checked
@@ -103,7 +103,7 @@ def linear_vae_elbo(x, weight, encoder, logvar, log_noise):
     spread = torch.trace(weight @ torch.diag(logvar.exp()) @ weight.T)
     constant = x.shape[1] * (math.log(math.tau) + log_noise)
     rebuilt = -0.5 * (((x - mu @ weight.T).square().sum(1) + spread) / noise + constant)
-    return rebuilt - kl_standard_normal(mu, logvar.expand_as(mu))
+    return rebuilt - kl_standard_normal.unchecked(mu, logvar.expand_as(mu))
 
 
 @checked
@@ -139,33 +139,25 @@ def _official_pca(x, k):
     return mean, rows * rows[torch.arange(k), rows.abs().argmax(1)].sign()[:, None]
 
 
-def _official_sparsity(code, rho):
-    wanted = torch.full_like(code[0], rho)
-    on, target = (torch.distributions.Bernoulli(p) for p in (code.mean(0), wanted))
-    return torch.distributions.kl_divergence(target, on).sum()
-
-
 def _official_elbo(x, mean, mu, logvar, var, beta):
     q = torch.distributions.Normal(mu, (logvar / 2).exp())
-    prior = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
     rebuilt = torch.distributions.Normal(mean, math.sqrt(var)).log_prob(x).sum(1)
-    return rebuilt - beta * torch.distributions.kl_divergence(q, prior).sum(1)
-
-
-def _official_kl(mu, logvar):
-    q = torch.distributions.Normal(mu, (logvar / 2).exp())
-    prior = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
-    return torch.distributions.kl_divergence(q, prior).sum(1)
+    return rebuilt - beta * torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
 
 
 official = {
     "pca": _official_pca,
     "linear_autoencoder": lambda x, encoder, decoder: F.linear(F.linear(x, encoder), decoder),
-    "kl_sparsity": _official_sparsity,
+    "kl_sparsity": lambda code, rho: torch.distributions.kl_divergence(
+        torch.distributions.Bernoulli(code.new_full(code.shape[1:], rho)),
+        torch.distributions.Bernoulli(code.mean(0)),
+    ).sum(),
     "reparameterize": lambda mu, logvar, noise: torch.distributions.AffineTransform(mu, (logvar / 2).exp())(
         noise
     ),
-    "kl_standard_normal": _official_kl,
+    "kl_standard_normal": lambda mu, logvar: torch.distributions.kl_divergence(
+        torch.distributions.Normal(mu, (logvar / 2).exp()), torch.distributions.Normal(0.0, 1.0)
+    ).sum(1),
     "gaussian_nll": lambda x, mean, var: -torch.distributions.Normal(mean, math.sqrt(var)).log_prob(x).sum(1),
     "bernoulli_nll": lambda x, logits: (
         -torch.distributions.Bernoulli(logits=logits, validate_args=False).log_prob(x).sum(1)
@@ -208,12 +200,12 @@ class VAE(nn.Module):
         self.size, self.var, self.beta = size, var, beta
 
     def encode(self, x):
-        return self.encoder(x).split(self.size, dim=1)
+        return self.encoder(x).to(x.dtype).split(self.size, dim=1)  # bounds need the full precision
 
     def forward(self, x):
         mu, logvar = self.encode(x)
         z = reparameterize.unchecked(mu, logvar, torch.randn_like(mu))
-        return -elbo.unchecked(x, self.decoder(z), mu, logvar, self.var, self.beta)
+        return -elbo.unchecked(x, self.decoder(z).to(x.dtype), mu, logvar, self.var, self.beta)
 
 
 class ConvAutoencoder(nn.Module):

@@ -185,6 +185,14 @@ def bias_averaged(grad_output, x, weight, bias=None, stride=1, padding=0, dilati
     return *_gradients(grad_output, x, weight, bias)[:2], grad_output.mean(axis=(2, 3)).sum(axis=0)
 
 
+@conv2d_backward.mistake(
+    "Your grad_bias is one number for all. Each output channel has a bias of its own: sum over the axes (0, "
+    "2, 3)."
+)
+def one_bias_for_all(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    return *_gradients(grad_output, x, weight, bias)[:2], grad_output.sum()
+
+
 # ------------------------------------------------------------------------------------------ max pooling
 
 
@@ -285,6 +293,18 @@ def spread_evenly(grad_output, x, kernel_size, stride=None, padding=0, dilation=
 )
 def to_everyone(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     return in_numpy.avg_pool2d_backward.unchecked(grad_output * kernel_size**2, x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "Your windows start at (h, w). They stand side by side: window (h, w) starts at (h * kernel_size, w * "
+    "kernel_size)."
+)
+def windows_at_every_pixel(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    (HO, WO), K = grad_output.shape[2:], kernel_size
+    near = x[:, :, : HO + K - 1, : WO + K - 1]
+    grad_x = np.zeros_like(x)
+    grad_x[:, :, : HO + K - 1, : WO + K - 1] = in_numpy.max_pool2d_backward.unchecked(grad_output, near, K, 1)
+    return grad_x
 
 
 @max_pool2d_backward.mistake(

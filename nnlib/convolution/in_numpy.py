@@ -91,7 +91,7 @@ def pad(x, pad, mode="constant", value=0.0):
         y = np.take(y, source, axis=axis)  # -1 is outside and takes anything, to be overwritten here
         if mode == "constant":
             np.moveaxis(y, axis, 0)[source == -1] = value
-    return y.copy() if y is x else y
+    return y
 
 
 @checked
@@ -100,13 +100,14 @@ def pad_backward(grad_output, x, pad, mode="constant", value=0.0):
 
     grad_x[i] = sum of grad_output[j] over the places j whose source is i
     """
-    grad_x = grad_output
-    for axis, source in _sources(x, pad, mode):
-        places = (source[:, None] == np.arange(x.shape[axis])).astype(x.dtype)
-        if grad_x.shape[axis] != len(source):
-            _wrong_gradient("pad", grad_output.shape, _padded_shape(x, pad, mode))
+    sources, shape, grad_x = _sources(x, pad, mode), list(x.shape), grad_output
+    for axis, source in sources:
+        shape[axis] = len(source)
+    _same_shape("pad", grad_output, shape)
+    for axis, source in sources:
+        places = (source[:, None] == np.arange(x.shape[axis])).astype(x.dtype)  # (HO, H): one 1 in each row
         grad_x = np.moveaxis(np.moveaxis(grad_x, axis, -1) @ places, -1, axis)
-    return grad_x.copy() if grad_x is grad_output else grad_x
+    return grad_x
 
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -135,13 +136,6 @@ def _sources(x, pad, mode):
         options = {"constant_values": -1} if mode == "constant" else {}
         found.append((axis, np.pad(inside, margin, _MODES.get(mode, mode), **options)))
     return found
-
-
-def _padded_shape(x, pad, mode):
-    shape = list(x.shape)
-    for axis, source in _sources(x, pad, mode):
-        shape[axis] = len(source)
-    return tuple(shape)
 
 
 # --------------------------------------------------------------------------------------------- windows
@@ -285,11 +279,9 @@ def _window_fits(where, size, padded, reach):
 
 def _same_shape(name, grad_output, shape):
     if grad_output.shape != tuple(shape):
-        _wrong_gradient(name, grad_output.shape, shape)
-
-
-def _wrong_gradient(name, shape, expected):
-    raise ValueError(f"{name}_backward: grad_output has shape {shape}; expected {tuple(expected)}")
+        raise ValueError(
+            f"{name}_backward: grad_output has shape {grad_output.shape}; expected {tuple(shape)}"
+        )
 
 
 # ----------------------------------------------------------------------------------------- convolution

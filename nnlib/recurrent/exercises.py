@@ -274,8 +274,8 @@ def share_of_the_new(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 
 
 @gru_cell.mistake(
-    "You multiplied the state by r before the product with the weights, as Cho et al. (2014) did. torch "
-    "multiplies after it, bias included: n = tanh(a_n + r * b_n)."
+    "You multiplied the state by r before the product with the weights, as the published paper (Cho et al., "
+    "2014) does. torch multiplies after it, bias included: n = tanh(a_n + r * b_n)."
 )
 def reset_before_the_product(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, _ = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)

@@ -147,8 +147,8 @@ def gru_cell(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 
     References
     ----------
-    Cho et al. (2014), arXiv:1406.1078, section 2.3, where r multiplies hx before the product with weights;
-    here, as in torch, it multiplies the product with its bias.
+    Cho et al. (2014), arXiv:1406.1078. In its published version r multiplies hx before the product with the
+    weights; here, as in torch, it multiplies the product with its bias.
     """
     _, z, n, _ = _gru_gates(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     return (1 - z) * n + z * hx

@@ -177,6 +177,7 @@ def stopping_is_ridge(seed, lr=0.01):
         "best α · lr · t, smallest": min(products),
         "best α · lr · t, largest": max(products),
         "distance to it ÷ length of the weights, largest": max(distances),
+        "products": products,
         "path": np.array(path),
         "data": (x, y),
     }

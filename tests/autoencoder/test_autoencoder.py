@@ -161,7 +161,7 @@ def collapse():
 
 @pytest.mark.parametrize("beta, noise", [(1.0, 0.02), (4.0, 0.05), (100.0, 0.2)])
 def test_the_explorer_of_collapse_shows_a_stationary_point(collapse, beta, noise):
-    """β times the divergence at noise σ² is the bound at noise βσ², but for a factor: gradients are 0 there."""
+    """β times the divergence at noise σ² is the bound at noise βσ² but for a factor: gradients are 0."""
     collapse.update(beta=beta, noise=noise)
     x = digits().x_train
     mean, components = pca(x, 20)
