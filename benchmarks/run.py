@@ -24,7 +24,21 @@ import torch
 
 from nnlib import core
 from nnlib.data import digits
-from nnlib.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential, Tanh, fit, fit_many, train
+from nnlib.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+    Tanh,
+    fit,
+    fit_many,
+    train,
+)
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits
 from nnlib.optimizers.in_numpy import adam, sgd
 
@@ -366,6 +380,48 @@ def formulations_row(kernel: int) -> list[str]:
     return [f"{times['columns']:.2f}", *ratios]
 
 
+# ------------------------------------------------------------------------------------------- recurrent
+
+
+def recurrent_row(kind: type, goal: str) -> list[str]:
+    """Forward and backward over 50 steps of 32 sequences, 64 inputs and 64 units."""
+    name, rng = kind.__name__, np.random.default_rng(0)
+    layer, module = kind(64, 64, rng=rng), getattr(torch.nn, name)(64, 64)
+    module.load_state_dict({key: torch.from_numpy(p.copy()) for key, p in layer.params.items()})
+    x, grad = rng.normal(size=(2, 50, 32, 64)).astype(np.float32)
+    state = [np.zeros((32, 64), np.float32)] * len(layer.cell.states)
+    weights, pairs = layer.params.values(), core.load("recurrent", "in_numpy")
+    f, backward = (getattr(pairs, name.lower() + ending).unchecked for ending in ("", "_backward"))
+    tensors, sent = torch.from_numpy(x), torch.from_numpy(grad)
+
+    def by_layer() -> np.ndarray:
+        y = layer.forward(x)
+        layer.backward(grad, want_input=False)
+        return y
+
+    def by_pair() -> np.ndarray:
+        y, *last = f(x, *state, *weights)
+        backward((grad, *map(np.zeros_like, last)), x, *state, *weights)
+        return y
+
+    def by_torch() -> np.ndarray:
+        module.zero_grad()
+        y, _ = module(tensors)
+        y.backward(sent)
+        return y.detach().numpy()
+
+    ways = {"layer": by_layer, "pair": by_pair, "torch": by_torch}
+    results = {way: run() for way, run in ways.items()}
+    if max(np.abs(results["torch"] - results[way]).max() for way in ways) > 1e-4:
+        raise ValueError(f"{name}: the three do not compute the same")
+    times = medians(ways, rounds=11)
+    ratios = [f"{times[way] / times['torch']:.2f}" for way in ("layer", "pair")]
+    return [*(f"{times[way]:.2f}" for way in ways), *ratios, goal]
+
+
+RECURRENT = [("RNN", RNN, "0.5"), ("LSTM", LSTM, "2.2"), ("GRU", GRU, "0.65")]
+
+
 # ------------------------------------------------------------------------------------------- explorers
 
 
@@ -438,6 +494,13 @@ Loops, columns (a matrix product) and waves (Fourier), forward, 4×4×64×64 to 
 
 {formulations}
 
+## Recurrent layers
+
+50 steps, 32 sequences, 64 inputs, 64 units, float32: forward, and backward without the gradient for the
+input. `nnlib.layers` and the readable pair against PyTorch's module.
+
+{recurrent}
+
 ## Explorers
 
 From a control's value to the picture, in the kernel, every control over its whole range. Goal, with
@@ -476,6 +539,10 @@ def main() -> None:
         formulations=table(
             ["kernel", "columns, ms", "loops ÷ columns", "waves ÷ columns"],
             attempts([(f"{k} × {k}", k) for k in (3, 7, 15, 31)], formulations_row, 3),
+        ),
+        recurrent=table(
+            ["layer", "layer, ms", "pair, ms", "PyTorch, ms", "layer ÷ PyTorch", "pair ÷ PyTorch", "goal"],
+            attempts(RECURRENT, recurrent_row, 6),
         ),
         explorers=table(
             ["explorer", "updates", "median, ms", "95 %, ms", "longest, ms"],

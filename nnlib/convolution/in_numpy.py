@@ -677,7 +677,8 @@ def adaptive_avg_pool2d(x, output_size):
     ----------
     Lin, Chen & Yan (2014), Network in Network, arXiv:1312.4400 (global average pooling).
     """
-    rows, columns = (_averages(n, out, x.dtype) for n, out in zip(x.shape[2:], _pair(output_size)))
+    (H, W), (HO, WO) = x.shape[2:], _pair(output_size)
+    rows, columns = _averages(H, HO, x.dtype), _averages(W, WO, x.dtype)
     return rows @ x @ columns.T
 
 
@@ -688,7 +689,8 @@ def adaptive_avg_pool2d_backward(grad_output, x, output_size):
     grad_x = rows.T @ grad_output @ columns
     """
     _same_shape("adaptive_avg_pool2d", grad_output, (*x.shape[:2], *_pair(output_size)))
-    rows, columns = (_averages(n, out, x.dtype) for n, out in zip(x.shape[2:], _pair(output_size)))
+    (H, W), (HO, WO) = x.shape[2:], _pair(output_size)
+    rows, columns = _averages(H, HO, x.dtype), _averages(W, WO, x.dtype)
     return rows.T @ grad_output @ columns
 
 

@@ -22,7 +22,7 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
         raise ValueError(
             f"output_size: size is {size}; expected room for a window of kernel_size {kernel_size}"
         )
-    return len(range(0, last, stride))
+    return torch.tensor(len(range(0, last, stride)))
 
 
 @checked

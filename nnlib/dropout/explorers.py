@@ -127,7 +127,7 @@ def units():
         "What a mask takes, and what scaling puts back",
         dict(
             p=Slider(0, 1, 0.5, "p, probability to be dropped"),
-            masks=IntSlider(1, 500, 1, "masks in the mean"),
+            masks=IntSlider(1, 500, 2, "masks in the mean"),
             scale=Choice((IN_TRAINING, IN_USE, NOWHERE, BOTH), IN_TRAINING, "scaled"),
             seed=Seed(),
         ),

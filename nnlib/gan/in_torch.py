@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils.parametrizations import _SpectralNorm
 
 from nnlib.core import checked
 
@@ -164,11 +163,13 @@ def precision_recall(real, fake, k=3):
     if (fewest := min(len(real), len(fake))) <= k:
         raise ValueError(f"precision_recall: k is {k}; expected fewer than the {fewest} rows")
 
-    def covered(points, by):
-        reach = _distances(by, by).kthvalue(k + 1, dim=1).values
-        return (_distances(points, by) <= reach).any(dim=1).to(points.dtype).mean()
+    return _covered(fake, real, k), _covered(real, fake, k)
 
-    return covered(fake, real), covered(real, fake)
+
+def _covered(points, by, k):
+    """The share of the points that lie within the reach of a row of `by`: to its k-th neighbor."""
+    reach = _distances(by, by).kthvalue(k + 1, dim=1).values
+    return (_distances(points, by) <= reach).any(dim=1).to(points.dtype).mean()
 
 
 @checked
@@ -180,39 +181,46 @@ def nearest_distance(x, y):
 # --------------------------------------------------------------------------------------------- official
 
 
-def _bce(scores, answer):
-    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, answer))
+def _answer(scores, value):
+    return torch.full_like(scores, value)
 
 
-def _spectral_module(weight, u=None, v=None):
-    module = _SpectralNorm(weight.detach()).eval()
-    if u is not None:
-        module._u, module._v = u, v
-    return module
+def _mixture(log_p, log_q):
+    return torch.logaddexp(log_p, log_q) - torch.tensor(2.0, dtype=log_p.dtype).log()
 
 
-def _official_power_iteration(weight, v, n_power_iterations=1):
-    module = _spectral_module(weight, weight.mv(v), v.clone())
+def _power_method(weight, v, n_power_iterations=1):
+    module = nn.utils.parametrizations._SpectralNorm(weight.detach()).eval()
+    module._u, module._v = weight.mv(v), v.clone()
     module._power_method(weight, n_power_iterations)
     return module._u, module._v
 
 
-def _official_jensen_shannon(log_p, log_q):
-    log_m = torch.logaddexp(log_p, log_q) - torch.tensor(2.0, dtype=log_p.dtype).log()
+def _normalized(weight, u, v):
+    module = nn.utils.parametrizations._SpectralNorm(weight.detach()).eval()
+    module._u, module._v = u, v
+    return module(weight)
+
+
+def _divergence(log_p, log_q):
+    log_m = _mixture(log_p, log_q)
     return sum(F.kl_div(log_m, log_r, reduction="sum", log_target=True) for log_r in (log_p, log_q)) / 2
 
 
 official = {
-    "minimax_discriminator": lambda real, fake, real_label=1.0: _bce(real, real_label) + _bce(fake, 0.0),
-    "minimax_generator": lambda fake: -_bce(fake, 0.0),
-    "non_saturating_generator": lambda fake: _bce(fake, 1.0),
-    "least_squares_discriminator": lambda real, fake, a=0.0, b=1.0: (
-        (F.mse_loss(real, torch.full_like(real, b)) + F.mse_loss(fake, torch.full_like(fake, a))) / 2
+    "minimax_discriminator": lambda real, fake, real_label=1.0: (
+        F.binary_cross_entropy_with_logits(real, _answer(real, real_label))
+        + F.binary_cross_entropy_with_logits(fake, _answer(fake, 0.0))
     ),
-    "least_squares_generator": lambda fake, c=1.0: F.mse_loss(fake, torch.full_like(fake, c)) / 2,
-    "power_iteration": _official_power_iteration,
-    "spectral_norm": lambda weight, u, v: _spectral_module(weight, u, v)(weight),
-    "jensen_shannon": _official_jensen_shannon,
+    "minimax_generator": lambda fake: -F.binary_cross_entropy_with_logits(fake, _answer(fake, 0.0)),
+    "non_saturating_generator": lambda fake: F.binary_cross_entropy_with_logits(fake, _answer(fake, 1.0)),
+    "least_squares_discriminator": lambda real, fake, a=0.0, b=1.0: (
+        (F.mse_loss(real, _answer(real, b)) + F.mse_loss(fake, _answer(fake, a))) / 2
+    ),
+    "least_squares_generator": lambda fake, c=1.0: F.mse_loss(fake, _answer(fake, c)) / 2,
+    "power_iteration": _power_method,
+    "spectral_norm": _normalized,
+    "jensen_shannon": _divergence,
 }
 no_official = {
     "wasserstein_critic": "two means; torch has no name for it",

@@ -49,6 +49,10 @@ def slope_per_step(rho, rng, tanh=False):
 RATES = (0.5, 0.9, 1.1, 1.5)
 
 
+def _near(slope):
+    return Band(round(slope - 0.02, 3), round(slope + 0.02, 3), digits=3)
+
+
 @experiment(
     id="H17",
     kind="headline",
@@ -58,7 +62,7 @@ RATES = (0.5, 0.9, 1.1, 1.5)
     settings="h = W h + U x, W a rotation of 50 numbers times ρ, squared error to random targets after T = "
     "10, 20, 40 steps; gradient for the first input ÷ for the last; slope of its log in T",
     seeds=5,
-    bands={f"slope at ρ = {rho}": Band(log(rho) - 0.02, log(rho) + 0.02, digits=3) for rho in RATES},
+    bands={f"slope at ρ = {rho}": _near(log(rho)) for rho in RATES},
 )
 def slope_in_time(seed):
     rng = np.random.default_rng(seed)
@@ -76,10 +80,10 @@ def slope_in_time(seed):
     settings="as H17",
     seeds=5,
     bands={
-        "ρ = 0.5: vanishes with slope": Band(log(0.5) - 0.02, log(0.5) + 0.02, digits=3),
-        "ρ = 0.9: vanishes with slope": Band(log(0.9) - 0.02, log(0.9) + 0.02, digits=3),
-        "ρ = 1.1: explodes with slope": Band(log(1.1) - 0.02, log(1.1) + 0.02, digits=3),
-        "ρ = 1.5: explodes with slope": Band(log(1.5) - 0.02, log(1.5) + 0.02, digits=3),
+        "ρ = 0.5: vanishes with slope": _near(log(0.5)),
+        "ρ = 0.9: vanishes with slope": _near(log(0.9)),
+        "ρ = 1.1: explodes with slope": _near(log(1.1)),
+        "ρ = 1.5: explodes with slope": _near(log(1.5)),
     },
 )
 def one_problem(seed):
@@ -117,7 +121,7 @@ def tanh_must_vanish(seed):
     settings="time: as M30, ρ = 1.5; training: digits, 64-64-10 ReLU, all data, SGD 0.1, 200 steps",
     seeds=3,
     bands={
-        "log of the factor per time step": Band(log(1.5) - 0.02, log(1.5) + 0.02, digits=3),
+        "log of the factor per time step": _near(log(1.5)),
         "in training: largest gradient ÷ first": Band(1, 3),
         "in training: last gradient ÷ first": Band(0, 1),
     },
@@ -269,6 +273,7 @@ DEPTHS = (8, 24, 40)
     seeds=3,
     bands={
         "plain, 8 layers": Band(0, 10, unit="%"),
+        "plain, 24 layers": Band(15, 60, unit="%"),
         "plain, 40 layers": Band(50, 100, unit="%"),
         "residual, 40 layers": Band(0, 12, unit="%"),
     },
@@ -295,7 +300,7 @@ def degradation(seed):
     bands={
         "plain: training error": Band(50, 100, unit="%"),
         "residual: training error": Band(0, 12, unit="%"),
-        "plain: first ÷ last gradient at the start": Band(20, inf),
+        "plain: first ÷ last gradient at the start": Band(100, inf),
         "plain: first ÷ last gradient after training": Band(0.02, inf),
     },
 )

@@ -50,9 +50,13 @@ ROWS = 5
 
 
 def _heights(values):
-    """Shares of 60 bins, a standard normal being half a row high; what lies outside piles up at the edges."""
+    """Shares of 60 bins, a standard normal being half a row high; what lies outside piles up at the edges.
+
+    What would be higher than its row is scaled down as a whole, so that its shape stays.
+    """
     bins = np.clip((0.999999 * values.ravel() + 3) * 10, 0, 59.9)  # 1 belongs below 1, as -1 above -1
-    return np.minimum(np.bincount(bins.astype(np.int64), minlength=60) * (12 / values.size), 0.9)
+    heights = np.bincount(bins.astype(np.int64), minlength=60) * (12 / values.size)
+    return heights * min(1, 0.9 / heights.max())
 
 
 def histograms():
@@ -527,7 +531,7 @@ def _blocks(seed):
 
 def residual():
     """Blocks of linear, ReLU, linear around which a shortcut leads: how loud may the branches begin?"""
-    low, high = 1e-6, 1e6
+    low, high = 1e-6, 1e9
 
     def compute(shortcut, scale, blocks, seed):
         x, grad, weights = _blocks(seed)
@@ -547,10 +551,9 @@ def residual():
     def setup(fig):
         ax = figures.axes(fig)
         ax.set(xlim=(-0.5, BLOCKS + 0.5), ylim=(low, high), yscale="log", xlabel="block")
-        ax.set_ylabel("standard deviation (log scale)")
-        ax.set_title("Expected, dotted: each block multiplies by √(1 + scale²)")
-        ax.text(BLOCKS, 2e-5, "signal ●", color=figures.BLUE, fontsize=9, ha="right")
-        ax.text(BLOCKS, 4e-6, "gradient ▲", color=figures.VERMILLION, fontsize=9, ha="right")
+        ax.set_ylabel("standard deviation (log, cut at 10⁻⁶)")
+        ax.text(BLOCKS, 1e8, "signal ●", color=figures.BLUE, fontsize=9, ha="right")
+        ax.text(BLOCKS, 1e7, "gradient ▲", color=figures.VERMILLION, fontsize=9, ha="right")
         return {
             "theory": ax.plot([], [], ":", color=figures.GRAY, lw=1.2)[0],
             "forward": ax.plot([], [], "o-", color=figures.BLUE, ms=3, lw=1)[0],
@@ -560,6 +563,8 @@ def residual():
     def draw(artists, r):
         blocks = np.arange(len(r["forward"]))
         per_block = r["shortcut"] + r["scale"] ** 2
+        factor = "√(1 + scale²)" if r["shortcut"] else "scale"
+        artists["theory"].axes.set_title(f"Expected, dotted: each block multiplies by {factor}")
         artists["theory"].set_data(blocks, np.clip(per_block ** (blocks / 2), low, high))
         for name in ("forward", "backward"):
             artists[name].set_data(blocks, np.clip(r[name], low, high))

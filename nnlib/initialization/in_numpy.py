@@ -56,7 +56,7 @@ def calculate_gain(nonlinearity, param=None):
         1 for linear maps and sigmoid,   5/3 for tanh,   3/4 for selu
         sqrt(2) for relu,   sqrt(2 / (1 + param**2)) for leaky_relu
 
-    The rectifiers' gains follow from their second moment, those of tanh and selu were found by trying.
+    The rectifiers' gains follow from their second moment; those of tanh and selu are torch's, underived.
 
     Parameters
     ----------

@@ -299,7 +299,9 @@ def gates():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(2.4, 1))
         left.set(
-            xlim=(-0.5, widest - 0.5), ylim=(63.5, -0.5), title="Each row a unit, each column a letter read"
+            xlim=(-0.5, widest - 0.5),
+            ylim=(63.5, -0.5),
+            title="Units × letters: purple 1, white 0, orange −1",
         )
         left.set(xticks=(), yticks=(), ylabel="64 units")
         image = left.imshow(

@@ -180,6 +180,8 @@ def _epochs(rng):
     yield case("better, but by less than min_delta", 0.48, 1, patience=4, min_delta=0.05)
     yield case("worse by less than min_delta", 0.52, 1, patience=4, min_delta=0.05)
     yield case("the same loss", 0.5, 1)
+    perfect = dict(loss=np.array(0.1), best=np.array(0.0), num_bad_epochs=np.array(1))
+    yield Case("early_stopping", perfect, "the best loss was 0")
     yield case("worse for the first time, patience 1", 0.6, 0, patience=1)
 
 
@@ -258,6 +260,14 @@ def equal_is_better(loss, best=None, num_bad_epochs=None, patience=5, min_delta=
 def compares_with_the_last(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
     _, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
     return loss, count, stop
+
+
+@early_stopping.mistake(
+    "A best loss of 0 is taken for none, as by `best or ...` or `if not best`: 0 counts as false. Ask `best"
+    " is None`."
+)
+def zero_is_none(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best if best else None, num_bad_epochs, patience, min_delta)
 
 
 @early_stopping.mistake("The first epoch is no bad epoch: its count is 0, since nothing was better before.")
@@ -387,6 +397,15 @@ def over_the_rows(predictions, target):
 def squared_too_late(predictions, target):
     mean = predictions.mean(axis=0)
     return (mean - target).mean() ** 2, ((predictions - mean) ** 2).mean()
+
+
+@bias_variance.mistake(
+    "Your variance is that of all numbers at once. It must compare models on the same row: the rows differ "
+    "anyway, and that is no error."
+)
+def variance_of_everything(predictions, target):
+    mean = predictions.mean(axis=0)
+    return ((mean - target) ** 2).mean(), predictions.var()
 
 
 @bias_variance.mistake("The two are exchanged: bias² comes first, variance second.")

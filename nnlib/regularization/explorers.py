@@ -280,7 +280,7 @@ def bias_variance():
         artists["mean"].set_data(GRID, np.clip(r["fits"].mean(axis=0), -9, 9))
         artists["sample"].set_data(*r["sample"])
         bias2, variance = r["parts"].T
-        curves, places = (bias2, variance, bias2 + variance), ((7, 0.5), (0.3, 2.2), (11, 1.4))
+        curves, places = (bias2, variance, bias2 + variance), ((7, 0.5), (0.3, 4.5), (11, 2.0))
         for line, name, values, (at, above) in zip(artists["lines"], artists["names"], curves, places):
             values = np.clip(values, 1e-4, 30)
             line.set_data(range(DEGREES + 1), values)
@@ -540,7 +540,8 @@ SHOWN = np.unique(np.geomspace(1, EVERY * MEASURED, 40).astype(int))
 @lru_cache(4)
 def _spectrum(seed, n):
     """The eigenvalues of K / n, and what turns their filter into answers for pool and test digits."""
-    own, other = _kernel(seed, UNITS)
+    pool, test = (h[:, :UNITS] for h in _hidden(seed))
+    own, other = pool @ pool.T, test @ pool.T
     values, vectors = np.linalg.eigh(own[:n, :n] / n)
     values = np.maximum(values, 1e-12)
     return values, vectors, other[:, :n] @ vectors

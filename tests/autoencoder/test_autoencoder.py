@@ -256,6 +256,18 @@ def test_each_network_trains_in_the_common_loop(model, shape, loss):
     assert history["loss"][-1] < history["loss"][0]
 
 
+def test_mixed_precision_leaves_the_bound_in_full_precision():
+    x = digits(np.float32).x_train[:128]
+    vae = VAE((64, 16, 2))
+    options = dict(optimizer=torch.optim.Adam(vae.parameters(), lr=3e-3), epochs=2, batch_size=64)
+    history = fit(
+        vae, (x, x), loss=lambda output, y: output.mean(), amp=torch.bfloat16, device="cpu", **options
+    )
+    assert history["loss"][-1] < history["loss"][0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert vae(torch.tensor(x)).dtype == torch.float32
+
+
 @pytest.mark.slow
 def test_a_trained_vae_codes_in_the_units_of_its_prior():
     encoder, _ = trained_vae(0)

@@ -8,6 +8,7 @@ from nnlib import core
 from nnlib.layers import Linear, Sequential, fit
 from nnlib.layers.recurrent import GRU, LSTM, RNN, EachStep, LastStep
 from nnlib.losses.in_numpy import mse_loss
+from nnlib.optimizers.in_numpy import adam
 
 KINDS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 T, N, D, H = 7, 5, 3, 4
@@ -104,3 +105,72 @@ def test_layers_are_their_pairs(kind, dtype):
         got = [layer.backward(grads[0], True, *(g[None] for g in grads[1:])), layer.grad_h_0[0]]
         got += [layer.grad_c_0[0]] if kind == "LSTM" else []
         assert core.max_difference((*got, *layer.grads.values()), (grad_x, *rest)) < 5 * core.tolerance(dtype)
+
+
+# ------------------------------------------------------------------------------------------- in a model
+
+
+def model(kind, rng, dtype=np.float64, **settings):
+    cell = KINDS[kind](2, 4, batch_first=True, rng=rng, dtype=dtype, **settings)
+    width = 8 if settings.get("bidirectional") else 4
+    return Sequential(cell, EachStep(Linear(width, 3, rng=rng, dtype=dtype)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_steps_has_the_gradient_of_central_differences(kind):
+    rng = np.random.default_rng(0)
+    net = model(kind, rng, num_layers=2, bidirectional=True)
+    x, g = rng.normal(size=(2, 3, 2)), rng.normal(size=(2, 3, 3))
+    net.forward(x)
+    net.backward(g, want_input=False)
+    slopes = net.grads.copy()
+
+    def loss(params):
+        net.params[...] = params
+        return (g * net.forward(x)).sum()
+
+    some = rng.permutation(net.params.size)[:60]
+    start = net.params.copy()
+
+    def along(values):
+        params = start.copy()
+        params[some] = values
+        return loss(params)
+
+    np.testing.assert_allclose(
+        slopes[some], core.numerical_gradient(along, start[some]), rtol=1e-6, atol=1e-8
+    )
+
+
+def test_fit_trains_recurrent_models_and_leaves_the_last_step():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 6, 1)).astype(np.float32)
+    net = Sequential(GRU(1, 8, batch_first=True, rng=rng), LastStep(), Linear(8, 1, rng=rng))
+    history = fit(net, x, x.mean(axis=1), loss=mse_loss, optimizer=adam, lr=2e-2, epochs=60)
+    assert history.loss[-1] < 0.2 * history.loss[0]
+    assert net(x).shape == (64, 1) and net.dtype == np.float32
+
+
+def test_parameters_are_views_and_copies_independent():
+    rng = np.random.default_rng(0)
+    net, x = model("LSTM", rng), rng.normal(size=(2, 5, 2))
+    before, twin = net(x), net.copy()
+    assert set(net[0].params) == {f"{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    net.params[...] = 0
+    assert not net[0].params["weight_hh_l0"].any() and not net(x).any()
+    np.testing.assert_array_equal(twin(x), before)
+
+
+def test_what_does_not_fit_is_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(NotImplementedError, match="dropout=0.5.*expected dropout=0.0"):
+        LSTM(2, 3, rng=rng, dropout=0.5)
+    layer = GRU(2, 3, batch_first=True, rng=rng, dtype=np.float64)
+    with pytest.raises(ValueError, match=r"GRU: x has shape \(4, 2\); expected \(N, T, D\)"):
+        layer(np.zeros((4, 2)))
+    with pytest.raises(ValueError, match="expected"):
+        layer(np.zeros((4, 5, 3)))
+    with pytest.raises(ValueError, match="lengths"):
+        layer(np.zeros((4, 5, 2)), lengths=np.array([1, 2, 3, 6]))
+    with pytest.raises(ValueError, match="h_0"):
+        layer(np.zeros((4, 5, 2)), state=np.zeros((1, 3, 3)))
