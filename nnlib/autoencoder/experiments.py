@@ -139,7 +139,7 @@ def linear_is_pca(seed):
     inputs = torch.tensor(np.linalg.qr(x)[1])  # x turned: 64 rows with the squared errors of all 1,257
     weights = [torch.tensor(rng.uniform(-1, 1, s) / 8, requires_grad=True) for s in ((5, 64), (64, 5))]
     optimizer = torch.optim.LBFGS(
-        weights, max_iter=1500, tolerance_grad=1e-12, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+        weights, max_iter=1500, tolerance_grad=1e-12, tolerance_change=1e-11, line_search_fn="strong_wolfe"
     )
 
     def loss():

@@ -297,7 +297,7 @@ signals_backward = Exercise(
         "With d = (grad_output[l] + grad) * slope: `grad_weight[l] = d.T @ (input of layer l)`, and "
         "`grad = d @ weight[l]` goes on to the layer before.",
     ],
-    next="a start at right angles: `initialization.orthogonal`.",
+    next="let the data choose the scales: `initialization.lsuv`.",
 )
 
 
@@ -409,95 +409,6 @@ def output_for_input(grad_output, x, weight, nonlinearity="relu"):
 def divided_by_rows(grad_output, x, weight, nonlinearity="relu"):
     grad_x, grad_weight = in_numpy.signals_backward.unchecked(grad_output, x, weight, nonlinearity)
     return grad_x, grad_weight / len(x)
-
-
-# -------------------------------------------------------------------------------------------- orthogonal
-
-orthogonal = Exercise(
-    solution=in_numpy.orthogonal,
-    hints=[
-        "Make a matrix of the draws first: one row per output, all the rest in its columns.",
-        "`np.linalg.qr` makes columns orthogonal, and needs at least as many rows as columns. A wide matrix "
-        "is transposed before, and its q back afterwards.",
-        "`q * np.sign(np.diag(r))` fixes the sign of each column of q; then the transpose back, "
-        "`reshape(z.shape)`, and the gain.",
-    ],
-    next="let the data choose the scales: `initialization.lsuv`.",
-)
-
-
-def _orthogonal(z, gain, fix=lambda q, r: q * np.sign(np.diag(r))):
-    flat = z.reshape(len(z), -1)
-    wide = flat.shape[0] < flat.shape[1]
-    q, r = np.linalg.qr(flat.T if wide else flat)
-    q = fix(q, r)
-    return float(gain) * (q.T if wide else q).reshape(z.shape)
-
-
-@orthogonal.mistake(
-    "The signs are missing. q alone follows a convention of the routine that computes it; with the signs of "
-    "r's diagonal, all rotations are equally likely."
-)
-def without_the_signs(z, gain=1):
-    return _orthogonal(z, gain, lambda q, r: q)
-
-
-@orthogonal.mistake(
-    "Your signs come from the diagonal of q. Those of r's diagonal undo the convention of the routine."
-)
-def signs_of_q(z, gain=1):
-    return _orthogonal(z, gain, lambda q, r: q * np.sign(np.diag(q)))
-
-
-@orthogonal.mistake(
-    "You multiplied by r's diagonal, not by its signs: the columns are at right angles, but not of length 1."
-)
-def diagonal_for_signs(z, gain=1):
-    return _orthogonal(z, gain, lambda q, r: q * np.diag(r))
-
-
-@orthogonal.mistake("You did not use `gain`. It multiplies every weight.")
-def orthogonal_without_gain(z, gain=1):
-    return _orthogonal(z, 1)
-
-
-@orthogonal.mistake(
-    "Your gain stands under a root. It multiplies the weights themselves, not their variance."
-)
-def root_of_the_gain(z, gain=1):
-    return _orthogonal(z, math.sqrt(gain))
-
-
-@orthogonal.mistake(
-    "You divided every row by its own length. Rows of length 1 are not yet at right angles: that takes QR."
-)
-def unit_rows(z, gain=1):
-    flat = z.reshape(len(z), -1)
-    return float(gain) * (flat / np.linalg.norm(flat, axis=1, keepdims=True)).reshape(z.shape)
-
-
-@orthogonal.mistake(
-    "For draws with more columns than rows you let `np.linalg.qr` work on the rows as they are, which makes "
-    "only the first columns orthogonal. Transpose such draws first, and q back afterwards."
-)
-def never_transposed(z, gain=1):
-    flat = z.reshape(len(z), -1)
-    q, r = np.linalg.qr(flat)
-    q = q * np.sign(np.diag(r))
-    if q.shape != flat.shape:  # a square q: the other columns stay 0
-        q = np.hstack([q, np.zeros((len(q), flat.shape[1] - q.shape[1]))])
-    return float(gain) * q.reshape(z.shape)
-
-
-@orthogonal.mistake(
-    "Your reshape takes the numbers in another order: reshape to (O, −1) before QR and back to z.shape "
-    "afterwards, and transpose with `.T` only."
-)
-def reshaped_for_transposed(z, gain=1):
-    flat = z.reshape(len(z), -1)
-    wide = flat.shape[0] < flat.shape[1]
-    q, r = np.linalg.qr(flat.T if wide else flat)
-    return float(gain) * (q * np.sign(np.diag(r))).reshape(z.shape)
 
 
 # -------------------------------------------------------------------------------------------------- LSUV

@@ -26,13 +26,17 @@ class Dropout(Layer):
     stackable = True
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator):
-        super().__init__(dropout, dropout_backward, p=p)
+        super().__init__(dropout, dropout_backward)
         dropout(np.ones(1), np.ones(1, bool), p)  # a p that is no probability is refused here
         self.p, self.rng = p, rng.spawn(1)[0]
         self.members: list[Dropout] | None = None  # in a stack: the layers of its models
 
+    @property
+    def active(self) -> bool:
+        return self.training and (self.p > 0 or self.members is not None)
+
     def forward(self, x: Array) -> Array:
-        if not self.training:
+        if not self.active:
             return x
         if self.members is None:
             self.factor = self.draw(x.shape, x.dtype)
@@ -47,7 +51,7 @@ class Dropout(Layer):
         return np.multiply(keep_mask(shape, self.p, self.rng), scale)
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array:
-        return np.multiply(grad_output, self.factor, out=self.grad_x) if self.training else grad_output
+        return np.multiply(grad_output, self.factor, out=self.grad_x) if self.active else grad_output
 
     def allocate(self, x: Array) -> None:
         """Arrays in the memory order of x, unless the models of a stack multiply it."""
