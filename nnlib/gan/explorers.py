@@ -16,7 +16,7 @@ from nnlib.gan.in_numpy import (
     wasserstein_distance_backward,
 )
 from nnlib.layers import Linear, ReLU, Sequential, train_adversarial
-from nnlib.layers.adversarial import GAMES, _backward
+from nnlib.layers.adversarial import GAMES, backward_of
 
 REAL, FAKE = figures.BLUE, figures.VERMILLION
 
@@ -382,7 +382,7 @@ def live_gan():
     def look(shape, game, generator, discriminator, real, noise, history, quality):
         made = generator(noise)
         score = discriminator.forward(made[:60].astype(np.float32))
-        g_backward = _backward(GAMES[game][1])
+        g_backward = backward_of(GAMES[game][1])
         push = -discriminator.backward(g_backward(np.float32(1), score.copy()))
         length = np.linalg.norm(push, axis=1, keepdims=True)
         peaks = ""

@@ -24,7 +24,8 @@ GAMES: dict[str, tuple[Callable, Callable]] = {
 }
 
 
-def _backward(loss: Callable) -> Callable:
+def backward_of(loss: Callable) -> Callable:
+    """The gradient of a loss of `GAMES`, without the check of each call."""
     return bare(getattr(gan, f"{loss.__name__}_backward"))
 
 
@@ -97,7 +98,7 @@ def train_adversarial(
     check_call("train_adversarial", wanted, given, "numpy")
     draw = data if callable(data) else lambda count, rng: data[rng.integers(0, len(data), count)]
     d_loss, g_loss = GAMES[game]
-    d_backward, g_backward = _backward(d_loss), _backward(g_loss)
+    d_backward, g_backward = backward_of(d_loss), backward_of(g_loss)
     latent = next(layer for layer in generator.layers if layer.params).params["weight"].shape[1]
     making, judging = (Player(model, rate, betas) for model, rate in zip((generator, discriminator), lr))
     one = generator.dtype.type(1)
