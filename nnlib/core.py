@@ -111,7 +111,7 @@ class Spec:
     """What the docstring says about one parameter."""
 
     name: str
-    kind: str  # array, float, int, pair, bool, choice, sizes, Generator or any
+    kind: str  # array, tuple, float, int, pair, bool, choice, sizes, Generator or any
     dtype: str = ""  # float, int or bool, for arrays
     shape: tuple[str, ...] = ()
     bounds: tuple[str, str, str, str] | None = None  # bracket, low, high, bracket
@@ -194,7 +194,8 @@ def specs(concept: str, name: str) -> dict[str, Spec]:
     found = {s.name: s for s in documented(base)}
     if name.endswith("_backward"):
         outputs = documented(base, "Returns")
-        grad = outputs[0] if len(outputs) == 1 else Spec("grad_output", "any")
+        several = Spec("grad_output", "tuple", others=tuple(outputs))
+        grad = outputs[0] if len(outputs) == 1 else several
         found = {"grad_output": replace(grad, name="grad_output", bounds=None, optional=False), **found}
     return found
 
@@ -315,6 +316,8 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
         return
     if spec.kind == "array":
         _check_array(spec, value, library, sizes)
+    elif spec.kind == "tuple":
+        _check_tuple(spec, value, library, sizes)
     elif spec.kind == "choice":
         if not any(type(value) is type(choice) and value == choice for choice in spec.choices):
             raise ValueError(
@@ -342,6 +345,17 @@ def _check_value(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) ->
             raise ValueError(f"{spec.name} is NaN; expected a number")
         if spec.bounds:
             _check_bounds(spec, value, sizes)
+
+
+def _check_tuple(spec: Spec, value: Any, library: str, sizes: dict[str, Any]) -> None:
+    """A gradient for each of several outputs."""
+    names = f"({', '.join(output.name for output in spec.others)})"
+    if not isinstance(value, tuple):
+        raise TypeError(f"{spec.name} is of type {type(value).__name__}; expected a tuple {names}")
+    if len(value) != len(spec.others):
+        raise ValueError(f"{spec.name} holds {len(value)} values; expected {names}")
+    for output, part in zip(spec.others, value, strict=True):
+        _check_array(replace(output, name=spec.name, bounds=None), part, library, sizes)
 
 
 def _whole_sizes(name: str, value: Any) -> tuple[int, ...]:

@@ -103,7 +103,7 @@ def starve(seed, steps=1500):
     id="H47",
     kind="headline",
     claim="A good discriminator starves the saturating generator; the non-saturating one it feeds.",
-    source="Arjovsky & Bottou (2017), arXiv:1701.04862, Theorem 2.4",
+    source="Arjovsky & Bottou (2017), arXiv:1701.04862, section 2",
     settings="data N(0, 0.3), generator 0.3·z + 3 kept fixed; D 1-64-64-1 ReLU, Adam 1e-3, batch 256; norm "
     "of the generator's gradient after 1,500 steps ÷ after 10",
     seeds=5,

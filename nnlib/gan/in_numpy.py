@@ -154,7 +154,7 @@ def least_squares_discriminator(real, fake, a=0.0, b=1.0):
 
     References
     ----------
-    Mao et al. (2017), arXiv:1611.04076, equation 2.
+    Mao et al. (2017), arXiv:1611.04076.
     """
     return (np.square(real - b).mean() + np.square(fake - a).mean()) / 2
 
@@ -185,7 +185,7 @@ def least_squares_generator(fake, c=1.0):
 
     References
     ----------
-    Mao et al. (2017), arXiv:1611.04076, equation 2.
+    Mao et al. (2017), arXiv:1611.04076.
     """
     return np.square(fake - c).mean() / 2
 
@@ -221,7 +221,7 @@ def wasserstein_critic(real, fake):
 
     References
     ----------
-    Arjovsky, Chintala & Bottou (2017), arXiv:1701.07875, equations 2 and 3.
+    Arjovsky, Chintala & Bottou (2017), arXiv:1701.07875.
     """
     return fake.mean() - real.mean()
 
@@ -251,7 +251,7 @@ def wasserstein_generator(fake):
 
     References
     ----------
-    Arjovsky, Chintala & Bottou (2017), arXiv:1701.07875, section 3.
+    Arjovsky, Chintala & Bottou (2017), arXiv:1701.07875.
     """
     return -fake.mean()
 
@@ -398,7 +398,7 @@ def spectral_norm(weight, u, v):
 
     References
     ----------
-    Miyato et al. (2018), arXiv:1802.05957, section 2.1.
+    Miyato et al. (2018), arXiv:1802.05957.
     """
     return weight / (u @ weight @ v)
 
@@ -637,7 +637,7 @@ def precision_recall(real, fake, k=3):
 
     References
     ----------
-    Kynkäänniemi et al. (2019), arXiv:1904.06991, equations 1 and 2.
+    Kynkäänniemi et al. (2019), arXiv:1904.06991.
     """
     if (fewest := min(len(real), len(fake))) <= k:
         raise ValueError(f"precision_recall: k is {k}; expected fewer than the {fewest} rows")

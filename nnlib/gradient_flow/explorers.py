@@ -369,6 +369,7 @@ def on_the_cliff():
             ),
             "norm": right.plot([], [], "--", color=VERMILLION)[0],
             "loss": right.plot([], [], "-", color=BLUE)[0],
+            "gone": right.text(98, 2e-6, "", color=VERMILLION, ha="right", fontsize=9),
             "limit": right.axhline(1, color=GRAY, ls=":", lw=1.5),
             "names": [
                 right.text(x, 2e4, name, color=color)
@@ -388,7 +389,9 @@ def on_the_cliff():
         artists["out"].set_text(f"thrown out of the picture, to ({w:.1f}, {b:.1f})" if out else "")
         steps = range(len(r["losses"]))
         for name, values in (("norm", r["norms"]), ("loss", r["losses"])):
-            artists[name].set_data(steps, np.clip(values, 1e-6, 1e5))
+            artists[name].set_data(steps, _curve(np.array(values), 1e-6, 1e5))
+        gone = r["norms"].index(0.0) if 0.0 in r["norms"] else None
+        artists["gone"].set_text("" if gone is None else f"gradient exactly 0 from step {gone} on")
         artists["limit"].set_visible(r["limit"] is not None)
         artists["limit"].set_ydata([r["limit"] or 1] * 2)
 

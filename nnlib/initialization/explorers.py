@@ -52,11 +52,10 @@ ROWS = 5
 def _heights(values):
     """Shares of 60 bins, a standard normal being half a row high; what lies outside piles up at the edges.
 
-    What would be higher than its row is scaled down as a whole, so that its shape stays.
+    Bars are cut at the height of a row: scaled down instead, a peak at 0 would flatten all the rest.
     """
     bins = np.clip((0.999999 * values.ravel() + 3) * 10, 0, 59.9)  # 1 belongs below 1, as -1 above -1
-    heights = np.bincount(bins.astype(np.int64), minlength=60) * (12 / values.size)
-    return heights * min(1, 0.9 / heights.max())
+    return np.minimum(np.bincount(bins.astype(np.int64), minlength=60) * (12 / values.size), 0.9)
 
 
 def histograms():
@@ -552,6 +551,7 @@ def residual():
         ax = figures.axes(fig)
         ax.set(xlim=(-0.5, BLOCKS + 0.5), ylim=(low, high), yscale="log", xlabel="block")
         ax.set_ylabel("standard deviation (log, cut at 10⁻⁶)")
+        ax.set_title("Expected, dotted", loc="left")  # draw completes it
         ax.text(BLOCKS, 1e8, "signal ●", color=figures.BLUE, fontsize=9, ha="right")
         ax.text(BLOCKS, 1e7, "gradient ▲", color=figures.VERMILLION, fontsize=9, ha="right")
         return {
@@ -564,7 +564,8 @@ def residual():
         blocks = np.arange(len(r["forward"]))
         per_block = r["shortcut"] + r["scale"] ** 2
         factor = "√(1 + scale²)" if r["shortcut"] else "scale"
-        artists["theory"].axes.set_title(f"Expected, dotted: each block multiplies by {factor}")
+        title = f"Expected, dotted: each block multiplies by {factor}"
+        artists["theory"].axes.set_title(title, loc="left")
         artists["theory"].set_data(blocks, np.clip(per_block ** (blocks / 2), low, high))
         for name in ("forward", "backward"):
             artists[name].set_data(blocks, np.clip(r[name], low, high))

@@ -69,5 +69,5 @@ class Dropout(Layer):
     def stack(self, layers: Sequence[Dropout]) -> Dropout:
         """Each model of a stack keeps its own p and draws from its own generator, as it would alone."""
         together = self.copy()
-        together.members, together.training = list(layers), False  # as in use until training begins
+        together.members = list(layers)
         return together
