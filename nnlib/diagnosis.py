@@ -377,9 +377,9 @@ def wrong_dtypes(exercise: Exercise, trials: list[Trial]) -> list[str]:
             array = next((k for k, v in o.trial.args.items() if _is_float(v)), "x")
             return [
                 line,
-                "Look for `np.zeros` or `np.ones` without `dtype=`, for `np.where` with two plain numbers, for "
-                "`np.sqrt` or `np.log` of a plain number (`math.sqrt` gives one that adapts) and for integers "
-                f"times floats. `.astype({array}.dtype)` sets it right at the end.",
+                "Look for `np.zeros` or `np.ones` without `dtype=`, for `np.where` with two plain numbers, "
+                "for `np.sqrt` or `np.log` of a plain number (that of `math` adapts) and for integers times "
+                f"floats. `.astype({array}.dtype)` sets it right at the end.",
             ]
     return []
 

@@ -44,6 +44,14 @@ def positive_only(x, lambd=0.5):
     return np.maximum(x - lambd, 0)
 
 
+@softshrink.mistake(
+    "Large negative values move away from 0: you took lambd away from them too. They go up by lambd: shrink "
+    "`np.abs(x)`, and put the sign back."
+)
+def lowers_both_signs(x, lambd=0.5):
+    return np.where(np.abs(x) > lambd, x - lambd, 0)
+
+
 @softshrink.mistake("The sign is lost: every result is positive. Multiply the shrunken size by `np.sign(x)`.")
 def lost_sign(x, lambd=0.5):
     return np.maximum(np.abs(x) - lambd, 0)
@@ -163,26 +171,39 @@ def pushes_zeros(grad_output, weight, l1=0.0, l2=0.0):
     return grad_output * (l1 * np.where(weight >= 0, 1, -1).astype(weight.dtype) + l2 * weight)
 
 
+@elastic_net_backward.mistake(
+    "At a weight of exactly 0 you let L1 push as if it were negative, by `weight > 0`, else -1. There the "
+    "subgradient 0 is taken, as in PyTorch: `np.sign(0)` is 0."
+)
+def zeros_are_negative(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * np.where(weight > 0, 1, -1).astype(weight.dtype) + l2 * weight)
+
+
+@elastic_net_backward.mistake("l1 and l2 are exchanged: l1 goes with the sign, l2 with the weight itself.")
+def exchanged_strengths(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l2 * np.sign(weight) + l1 * weight)
+
+
 # ------------------------------------------------------------------------------------- early stopping
 
 
 def _epochs(rng):
-    best = np.array(0.5)
+    """As in training, a loss and a count are NumPy numbers: `num_bad_epochs += 1` changes no argument."""
 
-    def case(note, loss, count, **settings):
-        args = dict(loss=np.array(loss), best=best, num_bad_epochs=np.array(count), **settings)
+    def case(note, loss, count, best=0.5, **settings):
+        args = dict(loss=np.float64(loss), best=np.float64(best), num_bad_epochs=np.int64(count), **settings)
         return Case("early_stopping", args, note)
 
-    yield Case("early_stopping", dict(loss=np.array(1.5)), "the first epoch")
+    yield Case("early_stopping", dict(loss=np.float64(1.5)), "the first epoch")
     yield case("a better loss", 0.3, 3, patience=4)
     yield case("a worse loss, patience left", 0.7, 1, patience=4)
     yield case("a worse loss, patience ends", 0.7, 3, patience=4)
-    yield case("better, but by less than min_delta", 0.48, 1, patience=4, min_delta=0.05)
+    yield case("better, but by less than min_delta", 0.46, 1, patience=4, min_delta=0.05)
     yield case("worse by less than min_delta", 0.52, 1, patience=4, min_delta=0.05)
     yield case("the same loss", 0.5, 1)
-    perfect = dict(loss=np.array(0.1), best=np.array(0.0), num_bad_epochs=np.array(1))
-    yield Case("early_stopping", perfect, "the best loss was 0")
+    yield case("the best loss was 0", 0.1, 1, best=0.0)
     yield case("worse for the first time, patience 1", 0.6, 0, patience=1)
+    yield case("a worse loss, patience ended long ago", 0.7, 5, patience=4)
 
 
 early_stopping = Exercise(
@@ -222,6 +243,46 @@ def one_too_late(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0
 )
 def without_min_delta(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
     return _watch(loss, best, num_bad_epochs, patience, 0.0)
+
+
+@early_stopping.mistake(
+    "`min_delta` is a difference, not a share: better means loss < best - min_delta, not loss < best * (1 - "
+    "min_delta)."
+)
+def relative_min_delta(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, lambda a, b, d: a < b * (1 - d))
+
+
+@early_stopping.mistake(
+    "Any change by more than `min_delta` counts as better, a rise too: `abs` has lost the direction. Better "
+    "means loss < best - min_delta."
+)
+def any_change_is_better(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, lambda a, b, d: abs(a - b) > d)
+
+
+@early_stopping.mistake(
+    "`best` became smaller though the loss was not better by `min_delta`. Many small steps then never count: "
+    "best changes only together with the count."
+)
+def best_creeps(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    _, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return loss if best is None else np.minimum(best, loss), count, stop
+
+
+@early_stopping.mistake(
+    "After a better loss the count is 1 in your rule. It counts bad epochs, and this was none: it starts at 0."
+)
+def counts_from_one(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, reset=1)
+
+
+@early_stopping.mistake(
+    "You stop at `== patience` alone. A count that is already beyond it must stop too: `>=`."
+)
+def only_at_patience(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    best, count, _ = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return best, count, np.bool_(count == patience)
 
 
 @early_stopping.mistake(

@@ -42,13 +42,12 @@ def lasso_problem(seed, n=100, d=50, true=5):
     "lr 0.1 (Adam 0.01)",
     seeds=6,
     bands={
-        "exact zeros, of 45: proximal gradient": Band(43, 47),
-        "exact zeros: subgradient": Band(0, 0),
-        "exact zeros: Adam on the same subgradient": Band(0, 0),
+        "exact zeros among the 45 useless": Band(43, 45),
+        "exact zeros among the 5 that matter": Band(0, 0),
     },
 )
 def lasso_selects(seed, l1=0.1, steps=5000):
-    x, y, _ = lasso_problem(seed)
+    x, y, true = lasso_problem(seed)
     w = {name: np.zeros(50) for name in ("proximal", "subgradient", "adam")}
     state = ()
     for t in range(1, steps + 1):
@@ -58,9 +57,10 @@ def lasso_selects(seed, l1=0.1, steps=5000):
         w["subgradient"] = w["subgradient"] - 0.1 * (grad["subgradient"] + penalty["subgradient"])
         w["adam"], *state = adam.unchecked(w["adam"], grad["adam"] + penalty["adam"], *state, lr=0.01, t=t)
     return {
-        "exact zeros, of 45: proximal gradient": (w["proximal"] == 0).sum(),
-        "exact zeros: subgradient": (w["subgradient"] == 0).sum(),
-        "exact zeros: Adam on the same subgradient": (w["adam"] == 0).sum(),
+        "exact zeros among the 45 useless": (w["proximal"][true == 0] == 0).sum(),
+        "exact zeros among the 5 that matter": (w["proximal"][true != 0] == 0).sum(),
+        "exact zeros of 50: subgradient": (w["subgradient"] == 0).sum(),
+        "exact zeros of 50: Adam on the same subgradient": (w["adam"] == 0).sum(),
         "weights": w,
     }
 
@@ -75,9 +75,8 @@ def lasso_selects(seed, l1=0.1, steps=5000):
     settings="as H31: 45 of the 50 features are useless",
     seeds=6,
     bands={
-        "exact zeros, of 45: proximal gradient": Band(43, 47),
-        "exact zeros: subgradient": Band(0, 0),
-        "exact zeros: Adam on the same subgradient": Band(0, 0),
+        "exact zeros of 50: subgradient": Band(0, 0),
+        "exact zeros of 50: Adam on the same subgradient": Band(0, 0),
     },
 )
 def l1_makes_zeros(seed):
@@ -225,6 +224,7 @@ def double_descent(seed):
         "number of features at the peak": peak,
         "peak ÷ error at 100 features": test[peak] / test[100],
         "peak ÷ error at 3,000 features": test[peak] / test[3000],
+        "error at 3,000 ÷ error at 200 features": test[3000] / test[200],
         "train": training,
         "test": test,
     }
@@ -235,14 +235,11 @@ def double_descent(seed):
     kind="myth",
     claim="The more complex the model, the more it overfits.",
     verdict="misleading",
-    truth="The test error peaks where the model just fits the sample; far beyond that it falls again.",
+    truth="The test error peaks where the model just fits its targets; far beyond that it falls again, below "
+    "that of a model with a fifteenth of the features.",
     settings="as H33: 300 digits, 15 % random labels, N random ReLU features",
     seeds=6,
-    bands={
-        "number of features at the peak": Band(280, 400),
-        "peak ÷ error at 100 features": Band(2, inf),
-        "peak ÷ error at 3,000 features": Band(2, inf),
-    },
+    bands={"error at 3,000 ÷ error at 200 features": Band(0, 0.8)},
 )
 def complexity_overfits(seed):
     return double_descent(seed)
@@ -287,8 +284,8 @@ def fits_random_labels(seed):
     kind="myth",
     claim="Regularization means adding a penalty to the loss.",
     verdict="misleading",
-    truth="Anything that makes the model fit its sample less for the sake of the next one: dropout adds no "
-    "penalty, nor do early stopping, augmentation or noise.",
+    truth="Anything that makes the model fit its sample less for the sake of the next one. Dropout, early "
+    "stopping, augmentation and noise add no term to the loss, even where they act like one.",
     settings="digits, n = 500, 30 % random labels, 64-512-512-10 ReLU, dropout 0.5 on both hidden layers, "
     "Adam 1e-3, batch 50, 40 epochs",
     seeds=5,

@@ -214,6 +214,7 @@ answer = 100 * ((h_test @ top).argmax(dim=1) != torch.from_numpy(y_test)).double
 # ------------------------------------------------------------------------------------ bias and variance
 
 DEGREES, MODELS, GRID = 15, 40, np.linspace(-1, 1, 81)
+TOLD = 0.1  # a bias² below this share of the variance cannot be told from 0 by 40 models
 
 
 def _truth(x):
@@ -242,7 +243,7 @@ def bias_variance():
         for d in range(DEGREES + 1):  # the moments of a lower degree are a corner of those of the highest
             weight = np.linalg.solve(moments[:, : d + 1, : d + 1], target[:, : d + 1])[..., 0]
             fits = weight @ basis[:, : d + 1].T
-            parts.append(split_error.unchecked(fits, truth))
+            parts.append(_unbiased(*split_error.unchecked(fits, truth)))
             if d == degree:
                 shown = fits
         return {"fits": shown, "parts": np.array(parts), "degree": degree, "sample": (x[0], y[0])}
@@ -251,8 +252,9 @@ def bias_variance():
         left, right = figures.axes(fig, 1, 2)
         left.set(xlim=(-1, 1), ylim=(-2.6, 2.6), xlabel="input", ylabel="output")
         left.set_title("Twelve of 40 models, each from its own sample")
-        right.set(xlim=(0, DEGREES), ylim=(1e-4, 30), yscale="log", xlabel="degree of the polynomial")
-        right.set(ylabel="squared error (log scale)", title="Bias falls, variance rises")
+        right.set(xlim=(0, DEGREES), ylim=(1e-6, 1e4), yscale="log", xlabel="degree of the polynomial")
+        right.set(ylabel="squared error (log scale)", title="Bias² (where measurable), variance, sum")
+        white = dict(facecolor="white", edgecolor="none", pad=1)
         styles = ((BLUE, "--"), (VERMILLION, ":"), ("black", "-"))
         return {
             "fits": [left.plot([], [], color=VERMILLION, ls="-", lw=0.7, alpha=0.6)[0] for _ in range(12)],
@@ -260,7 +262,7 @@ def bias_variance():
             "sample": left.plot([], [], "o", color="black", ms=3)[0],
             "mean": left.plot([], [], color=BLUE, lw=2, ls="--")[0],
             "words": [
-                left.text(-0.96, 2.5 - 0.42 * i, text, color=color, fontsize=9, va="top")
+                left.text(-0.96, 2.5 - 0.42 * i, text, color=color, fontsize=9, va="top", bbox=white)
                 for i, (text, color) in enumerate(
                     (("truth, dotted", GRAY), ("mean of all 40", BLUE), ("single models", VERMILLION))
                 )
@@ -271,7 +273,7 @@ def bias_variance():
                 for t, (c, _) in zip(("bias²", "variance", "sum"), styles)
             ],
             "here": right.axvline(0, color=GRAY, lw=1, ls=":"),
-            "numbers": right.text(0.4, 22, "", fontsize=9, va="top"),
+            "numbers": right.text(0.4, 5e3, "", fontsize=9, va="top", bbox=white),
         }
 
     def draw(artists, r):
@@ -280,15 +282,18 @@ def bias_variance():
         artists["mean"].set_data(GRID, np.clip(r["fits"].mean(axis=0), -9, 9))
         artists["sample"].set_data(*r["sample"])
         bias2, variance = r["parts"].T
-        curves, places = (bias2, variance, bias2 + variance), ((7, 0.5), (0.3, 4.5), (11, 2.0))
+        told = np.where(bias2 > TOLD * variance, bias2, np.nan)
+        curves, places = (told, variance, bias2 + variance), ((0.2, 0.25), (0.2, 0.2), (11, 3.0))
         for line, name, values, (at, above) in zip(artists["lines"], artists["names"], curves, places):
-            values = np.clip(values, 1e-4, 30)
-            line.set_data(range(DEGREES + 1), values)
-            name.set_position((at, np.clip(above * values[int(at)], 2e-4, 8)))
+            line.set_data(range(DEGREES + 1), np.clip(values, 1e-6, 1e4))  # NaN stays: no line
+            name.set_position((at, np.clip(above * values[int(at)], 2e-6, 1e3)))
             name.set_ha("right" if at == 11 else "left")
         artists["here"].set_xdata([r["degree"]] * 2)
         b, v = r["parts"][r["degree"]]
-        artists["numbers"].set_text(f"degree {r['degree']}: {_short(b)} + {_short(v)} = {_short(b + v)}")
+        bias = _short(b) if b > TOLD * v else f"below {_short(TOLD * v)}"
+        artists["numbers"].set_text(
+            f"degree {r['degree']}: bias² {bias}\nvariance {_short(v)}, sum {_short(b + v)}"
+        )
 
     def note(values, r):
         best = int(np.argmin(r["parts"].sum(axis=1)))
@@ -320,8 +325,13 @@ def bias_variance():
     )
 
 
+def _unbiased(bias2, variance):
+    """The mean of 40 models still varies by 1/40 of the variance: take that from bias². The sum stays."""
+    return bias2 - variance / (MODELS - 1), variance * MODELS / (MODELS - 1)
+
+
 def _short(value):
-    return f"{value:.3f}" if value < 10 else f"{value:.0e}"
+    return f"{value:.0f}" if 10 <= value < 1e4 else f"{value:.2g}"
 
 
 _BIAS_DATA = """\
@@ -421,11 +431,11 @@ def paths():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.5))
-        left.set(xlim=(-1.3, 2.9), ylim=(-1.9, 1.9), xlabel="weight 1 (truth 2)", ylabel="weight 4 (truth 0)")
-        left.set(title="Where loss and penalty touch", xticks=[-1, 0, 1, 2], yticks=[-1, 0, 1])
+        left.set(xlim=(-1.4, 3.6), ylim=(-2.2, 2.2), xlabel="weight 1 (truth 2)", ylabel="weight 4 (truth 0)")
+        left.set(title="Where loss and penalty touch", xticks=[-1, 0, 1, 2, 3], yticks=[-2, -1, 0, 1, 2])
         left.axhline(0, color=GRAY, lw=0.6)
         left.axvline(0, color=GRAY, lw=0.6)
-        right.set(xscale="log", xlim=(0.01, 10), ylim=(-2.2, 2.6), xlabel="strength λ (log scale)")
+        right.set(xscale="log", xlim=(0.01, 10), ylim=(-2.6, 3.8), xlabel="strength λ (log scale)")
         right.set(ylabel="weight", title="The weights as the penalty grows")
         right.axhline(0, color=GRAY, lw=0.6)
         colors = [BLUE, GREEN, PURPLE] + [VERMILLION] * 5
@@ -448,7 +458,7 @@ def paths():
                     (0.15, "4 to 8", VERMILLION),
                 )
             ],
-            "count": right.text(9, 2.5, "", ha="right", va="top", fontsize=9),
+            "count": right.text(9, 3.7, "", ha="right", va="top", fontsize=9),
         }
 
     def draw(artists, r):
@@ -461,7 +471,7 @@ def paths():
         for i, line in enumerate(artists["lines"]):
             line.set_data(LAMBDAS, r["path"][:, i])
         for i, name in enumerate(artists["names"][:3]):
-            name.set_y(r["path"][0, i] + (0.06 if i != 1 else -0.34))
+            name.set_y(np.clip(r["path"][0, i] + (0.06 if i != 1 else -0.45), -2.5, 3.42))
         artists["dots"].set_data([r["l"]] * 8, r["w"])
         artists["here"].set_xdata([r["l"]] * 2)
         artists["count"].set_text(f"exactly 0: {(r['w'] == 0).sum()} of 8")
@@ -565,13 +575,14 @@ def stopping():
             return rows @ (filtered[:, None] * target)
 
         validation, y_validation = across[:held_out], y_test[:held_out]
-        state, stopped, at = (), False, 0
+        state, stopped, at, seen = (), False, 0, []
         for i in range(MEASURED + 1):  # as in training: measure, and stop when it has not helped for a while
             scores = answers(EVERY * i, validation)
             wrong = (scores.argmax(axis=1) != y_validation).mean()
             value = _squared(scores, y_validation) if watch == LOSS else wrong
             *state, stopped = early_stopping.unchecked(np.float64(value), *state, patience=patience)
             at = EVERY * i
+            seen.append(100 * wrong)
             if stopped:
                 break
         best = at - EVERY * int(state[1])
@@ -588,6 +599,7 @@ def stopping():
         return {
             "curves": np.array(curves).T,
             "watched": watched,
+            "seen": seen if watch == ERROR else [],
             "ridge": np.array(ridge).T,
             "best": best,
             "end": at,
@@ -606,8 +618,11 @@ def stopping():
         left.set(
             ylim=(0, 0.12), ylabel="mean squared error", title="Where it stops, and what it goes back to"
         )
-        right.set(ylim=(0, 80), ylabel="test error, %", title="Stopped after t, or decayed by 1 / (lr · t)")
+        right.set(ylim=(0, 100), ylabel="test error, %", title="Stopped after t, or decayed by 1 / (lr · t)")
+        share = left.twinx()
+        share.set(ylim=(0, 120), yticks=[0, 50, 100], yticklabels=["0 %", "50 %", "100 %"])
         artists = {
+            "seen": share.plot([], [], ".-", color="black", ms=4, lw=0.8, drawstyle="steps-post")[0],
             "train": left.plot([], [], color=BLUE)[0],
             "validation": left.plot([], [], color=VERMILLION, ls="--")[0],
             "test": left.plot([], [], color=GREEN, ls="-.")[0],
@@ -615,6 +630,7 @@ def stopping():
                 left.text(1, 0, t, color=c, fontsize=9)
                 for t, c in (("train", BLUE), ("validation", VERMILLION), ("test", GREEN))
             ],
+            "scale": left.text(1.1, 0.015, "", fontsize=9),
             "best": left.axvline(1, color="black", lw=1.2),
             "end": left.axvline(1, color=GRAY, lw=1.2, ls=":"),
             "words": left.text(
@@ -643,6 +659,8 @@ def stopping():
             artists[name].set_data(SHOWN, values)
             label.set_position((SHOWN[at], min(values[at] + (-0.009 if name == "train" else 0.003), 0.114)))
             label.set_ha("right")
+        artists["seen"].set_data(np.maximum(EVERY * np.arange(len(r["seen"])), 1), r["seen"])
+        artists["scale"].set_text("watched: wrong\nanswers, in %" if r["seen"] else "")
         artists["best"].set_xdata([max(r["best"], 1)] * 2)
         artists["end"].set_xdata([max(r["end"], 1)] * 2)
         end = f"stopped at {r['end']} (dotted)" if r["stopped"] else "never stopped"
