@@ -65,6 +65,8 @@ def cases(rng):
     yield Case("importance_weighted_bound", dict(log_w=rng.normal(0, 2, size=(5, 4))), "a few samples")
     yield Case("importance_weighted_bound", dict(log_w=rng.normal(size=(3, 1))), "one sample")
     yield Case("importance_weighted_bound", dict(log_w=extreme), "extreme")
+    apart = np.array([[0.0, 1, -1, 0.5], [1000, 999, 1001, 998]])
+    yield Case("importance_weighted_bound", dict(log_w=apart), "rows far apart")
 
     for note, (n, d, k) in {"narrow": (7, 5, 2), "one factor": (4, 3, 1)}.items():
         model = dict(weight=rng.normal(size=(d, k)), encoder=rng.normal(size=(k, d)) / d)

@@ -61,6 +61,34 @@ def only_on(code, rho=0.05):
     return (rho * np.log(rho / code.mean(axis=0))).sum()
 
 
+@kl_sparsity.mistake(
+    "You took one mean over samples and units. Each unit has its own: `axis=0`, then the sum over the units."
+)
+def one_mean(code, rho=0.05):
+    return code.shape[1] * _coins(rho, code.mean())
+
+
+@kl_sparsity.mistake("You took one mean over samples and units. Each unit has its own: `axis=0`.")
+def one_coin(code, rho=0.05):
+    return _coins(rho, code.mean())
+
+
+@kl_sparsity.mistake(
+    "The divergence of every single code is added up here. Average each unit's codes first, `axis=0`; then "
+    "one divergence for each unit."
+)
+def each_sample_added(code, rho=0.05):
+    return _coins(rho, code).sum()
+
+
+@kl_sparsity.mistake(
+    "One of the two terms has the wrong sign, or the fraction in its logarithm is upside down."
+)
+def minus_off(code, rho=0.05):
+    mean = code.mean(axis=0)
+    return (rho * np.log(rho / mean) - (1 - rho) * np.log((1 - rho) / (1 - mean))).sum()
+
+
 @kl_sparsity.mistake("Your sign is the wrong one: a divergence is never negative.")
 def negative(code, rho=0.05):
     return -_coins(rho, code.mean(axis=0)).sum()
@@ -337,7 +365,10 @@ def factor_two(grad_output, x, mean, mu, logvar, var=1.0, beta=1.0):
     return 2 * grads[0], 2 * grads[1], *grads[2:]
 
 
-@elbo_backward.mistake("You exchanged the gradients for x and mean: the mean moves towards x.")
+@elbo_backward.mistake(
+    "Your gradients for x and mean have the opposite sign, or you returned them in exchanged order: "
+    "grad_mean = g * (x - mean) / var moves the mean towards x."
+)
 def exchanged(grad_output, x, mean, mu, logvar, var=1.0, beta=1.0):
     grad_x, grad_mean, *rest = _elbo_grads(grad_output, x, mean, mu, logvar, var, beta)
     return grad_mean, grad_x, *rest
@@ -402,6 +433,16 @@ def sum_of_weights(log_w):
 def no_shift(log_w):
     with np.errstate(all="ignore"):
         return np.log(np.exp(log_w).mean(axis=1))
+
+
+@importance_weighted_bound.mistake(
+    "You subtracted one maximum for all rows. A row far below it underflows to log(0): subtract each row's "
+    "own, `axis=1`."
+)
+def one_maximum(log_w):
+    top = log_w.max()
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(log_w - top).mean(axis=1)) + top
 
 
 @importance_weighted_bound.mistake(

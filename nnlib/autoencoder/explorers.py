@@ -149,7 +149,7 @@ def latent_walk():
         labels = _digits().y_test
         artists = {"codes": {}, "names": {}}
         for model, (_, codes) in _maps().items():
-            style = dict(c=labels, cmap="tab10", s=7, alpha=0.6, linewidths=0)
+            style = dict(c=labels, cmap="tab10", marker="s", s=6, linewidths=0, antialiased=False)
             artists["codes"][model] = left.scatter(*codes.T, **style)
             centers = [np.median(codes[labels == d], axis=0) for d in range(10)]
             box = dict(boxstyle="circle,pad=0.15", fc="white", ec="none", alpha=0.8)
@@ -535,8 +535,10 @@ def denoising():
         compute=compute,
         note=note,
         goal=Goal(
-            "at a level of 0.5 or more, leave at most a tenth of the noise",
-            lambda values, r: values["level"] >= 0.5 and r["after"] <= 0.1 * r["before"],
+            "Gaussian noise at a level of exactly 0.5: leave at most 0.15 of it",
+            lambda values, r: (
+                values["kind"] == GAUSSIAN and values["level"] == 0.5 and r["after"] <= 0.15 * r["before"]
+            ),
         ),
         code={
             "numpy": _DATA + "\nrng = np.random.default_rng(0)\n" + _NUMPY + _NOISE_NUMPY,
@@ -770,10 +772,10 @@ def collapse():
                 bbox=dict(fc="white", ec="none", pad=1),
             ),
         }
-        middle.set(xlim=(0, size + 1), ylim=(0, 4), xlabel="unit", ylabel="KL, nats")
+        middle.set(xlim=(0, size + 1), ylim=(0, 6), xlabel="unit", ylabel="KL, nats")
         middle.set_title("What each unit says")
         artists["kl"] = list(middle.bar(units, np.zeros(size), color=figures.BLUE, width=0.7))
-        artists["active"] = middle.text(size, 3.7, "", ha="right")
+        artists["active"] = middle.text(size, 5.6, "", ha="right")
         artists["image"] = _gallery(right, BLOCKS, count // 2)
         right.set_title("Rebuilt")
         return artists
@@ -781,9 +783,9 @@ def collapse():
     def draw(artists, r):
         level = np.clip(r["level"], 1e-3, 3)
         artists["level"].set_ydata([level, level])
-        artists["name"].set_y(level * 1.05)
+        artists["name"].set_y(min(level * 1.05, 1.6))  # below the title
         for bar, kl in zip(artists["kl"], r["kl"]):
-            bar.set_height(min(kl, 4))
+            bar.set_height(kl)
         artists["active"].set_text(f"{r['active']} of {size} units in use")
         artists["image"].set_data(_blocks(*r["pictures"]))
 
@@ -847,7 +849,7 @@ answer = kl.sum() + rebuilt.mean()
 
 
 def two_gradients():
-    runs, bins = 400, np.linspace(-40, 40, 81)
+    runs, bins = 4000, np.linspace(-40, 40, 81)
 
     def compute(mu, std, samples, shift, seed):
         noise = np.random.default_rng(seed).standard_normal((runs, samples))
@@ -866,7 +868,7 @@ def two_gradients():
             "points": left.plot([], [], "o", color="black", ms=4, alpha=0.5)[0],
         }
         right.set(xlim=(-40, 40), ylim=(0, 1.05), xlabel="estimate of the slope for mu", yticks=[])
-        right.set_title(f"{runs} estimates, each from fresh samples")
+        right.set_title(f"{runs:,} estimates, each from fresh samples")
         for name, color, hatch, text in (
             ("score", figures.VERMILLION, "///", "score function"),
             ("through", figures.BLUE, "", "reparameterized"),
@@ -886,7 +888,7 @@ def two_gradients():
             counts = np.histogram(np.clip(r[name], -39.9, 39.9), bins)[0]
             artists[name].set_data(counts / counts.max())
         artists["true"].set_xdata([r["true"]] * 2)
-        artists["ratio"].set_text(f"variance × {r['score'].var() / r['through'].var():.0f}")
+        artists["ratio"].set_text(f"variance × {r['score'].var() / r['through'].var():,.0f}")
 
     def note(values, r):
         return (
@@ -921,7 +923,7 @@ def two_gradients():
 _SLOPE_NUMPY = """
 import numpy as np
 
-noise = np.random.default_rng($seed).standard_normal((400, $samples))
+noise = np.random.default_rng($seed).standard_normal((4000, $samples))
 z = $mu + $std * noise
 through = (2 * (z - 2)).mean(axis=1)                              # f'(z), since dz / d mu = 1
 score = (((z - 2) ** 2 + $shift) * noise / $std).mean(axis=1)     # f(z) times d log q(z) / d mu
@@ -932,10 +934,10 @@ _SLOPE_TORCH = """
 import numpy as np
 import torch
 
-noise = torch.from_numpy(np.random.default_rng($seed).standard_normal((400, $samples)))
+noise = torch.from_numpy(np.random.default_rng($seed).standard_normal((4000, $samples)))
 
 def slope(loss):                                                  # one mu per estimate
-    mu = torch.full((400, 1), float($mu), dtype=torch.float64, requires_grad=True)
+    mu = torch.full((4000, 1), float($mu), dtype=torch.float64, requires_grad=True)
     loss(torch.distributions.Normal(mu, $std)).mean(1).sum().backward()
     return mu.grad[:, 0]
 

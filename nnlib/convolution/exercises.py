@@ -147,6 +147,23 @@ def last_place_only(grad_output, x, weight, bias=None, stride=1, padding=0, dila
 
 
 @conv2d_backward.mistake(
+    "`=` instead of `+=`, in grad_x and in grad_weight: only the last writer is left. A pixel collects from "
+    "every window over it, and the weights, which all places share, from every place."
+)
+def overwritten_twice(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x = overwritten(grad_output, x, weight, bias)[0]
+    return grad_x, *last_place_only(grad_output, x, weight, bias)[1:]
+
+
+@conv2d_backward.mistake(
+    "In grad_x, rows and columns of the kernel are exchanged: its first axis goes with h, its second with w."
+)
+def grad_x_transposed(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    _, *rest = _gradients(grad_output, x, weight, bias)
+    return _gradients(grad_output, x, weight.swapaxes(2, 3), bias)[0], *rest
+
+
+@conv2d_backward.mistake(
     "Your grad_x uses the kernel flipped. If you slide the kernel over a padded grad_output it must be "
     "flipped; if you add weight * g into each window, it must not."
 )
@@ -315,6 +332,62 @@ def times_the_value(grad_output, x, kernel_size, stride=None, padding=0, dilatio
     return in_numpy.max_pool2d_backward.unchecked(grad_output, x, kernel_size) * x
 
 
+@max_pool2d_backward.mistake(
+    "You wrote 1 where the largest is. That is the slope; multiply it by what arrives, "
+    "grad_output[n, c, h, w]."
+)
+def ones_only(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return all_of_the_equals(np.ones_like(grad_output), x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You wrote the largest value itself. What goes there is what arrives, grad_output[n, c, h, w]."
+)
+def the_value_itself(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return times_the_value(np.ones_like(grad_output), x, kernel_size)
+
+
+def _written(grad_output, x, K, step, target):
+    """The solution's loop; windows start every `step` pixels, and `target(h, w, i, j)` is written to."""
+    grad_x = np.zeros_like(x)
+    for n, c, h, w in np.ndindex(grad_output.shape):
+        window = x[n, c, h * step : h * step + K, w * step : w * step + K]
+        grad_x[n, c, *target(h, w, *divmod(window.argmax(), K))] = grad_output[n, c, h, w]
+    return grad_x
+
+
+@max_pool2d_backward.mistake(
+    "Row and column of the largest are exchanged: with i, j = divmod(argmax, K), i is the row."
+)
+def row_and_column(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    K = kernel_size
+    return _written(grad_output, x, K, K, lambda h, w, i, j: (h * K + j, w * K + i))
+
+
+@max_pool2d_backward.mistake(
+    "You write to (i, j), which count inside of the window. Add where the window starts: (h * K + i, w * K + "
+    "j)."
+)
+def inside_of_the_window(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return _written(grad_output, x, kernel_size, kernel_size, lambda h, w, i, j: (i, j))
+
+
+@max_pool2d_backward.mistake(
+    "You read the windows at the right places and write to (h + i, w + j). The window starts at (h * K, w * "
+    "K): write to (h * K + i, w * K + j)."
+)
+def start_without_kernel(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return _written(grad_output, x, kernel_size, kernel_size, lambda h, w, i, j: (h + i, w + j))
+
+
+@max_pool2d_backward.mistake(
+    "Your windows start at (h, w), so they overlap and write over one another. They stand side by side: "
+    "window (h, w) starts at (h * kernel_size, w * kernel_size)."
+)
+def windows_write_over(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return _written(grad_output, x, kernel_size, 1, lambda h, w, i, j: (h + i, w + j))
+
+
 # -------------------------------------------------------------------------------- transposed convolution
 
 
@@ -473,3 +546,20 @@ def windows_flipped(x, kernel_size, dilation=1, padding=0, stride=1):
 )
 def windows_side_by_side(x, kernel_size, dilation=1, padding=0, stride=1):
     return in_numpy.unfold.unchecked(x, kernel_size, stride=kernel_size)
+
+
+@unfold.mistake(
+    "The last row and the last column of places are missing: a window of K pixels has H - K + 1 places, not "
+    "H - K."
+)
+def unfolded_one_place_less(x, kernel_size, dilation=1, padding=0, stride=1):
+    return in_numpy.unfold.unchecked(x[:, :, :-1, :-1], kernel_size)
+
+
+@unfold.mistake(
+    "Your numbers lie window after window: that is what np.concatenate and a reshape make. Stack the windows "
+    "along a new last axis."
+)
+def concatenated(x, kernel_size, dilation=1, padding=0, stride=1):
+    columns = in_numpy.unfold.unchecked(x, kernel_size)
+    return columns.swapaxes(1, 2).reshape(columns.shape)

@@ -107,8 +107,12 @@ def kernel():
         artists["y"].set_data(r["y"])
         artists["y"].set_clim(-most, most)
         artists["range"].set_text(
-            f"from {r['y'].min():.2g} (orange) to {r['y'].max():.2g} (purple), 0 is white"
+            f"from {r['y'].min():.2g} to {r['y'].max():.2g}; orange below 0, purple above"
         )
+
+    def note(values, r):
+        unused = "" if values["kernel"] == "own" else "; your own count only with kernel = own"
+        return f"the nine numbers add up to {r['weight'].sum():.3g}{unused}"
 
     def met(values, r):
         upright, flat = np.abs(r["y"][10:14]).max(), np.abs(r["y"][:, 10:14]).max()
@@ -129,7 +133,7 @@ def kernel():
         setup,
         draw,
         compute=compute,
-        note=lambda values, r: f"the nine numbers add up to {r['weight'].sum():.3g}",
+        note=note,
         goal=Goal(
             "with your own numbers on the frame: the middles of its flat bars stay exactly 0, its upright "
             "bars light up by at least 1",
@@ -234,12 +238,17 @@ def arithmetic():
         left, right = artists["titles"]
         gray = "; gray: padding" if r["padding"] else ""
         left.set_text(f"Input, {r['wide']} x {r['wide']}; dark: the window{gray}")
-        where = f"; orange: row {r['at'][0]}, column {r['at'][1]}" if r["at"] else ""
+        where = ""
+        if r["at"]:
+            row, column = r["at"]
+            where = f"; orange: place {row * r['count'] + column + 1} of {r['count'] ** 2}"
         right.set_text(f"Output, {r['count']} x {r['count']}{where}")
         short = f"the window reaches over {r['reach']} pixels\nand there are only {r['wide']}"
         artists["missing"].set_text("" if r["count"] else short)
 
     def note(v, r):
+        if not r["count"]:
+            return f"no place: the window reaches over {r['reach']} pixels and there are {r['wide']}"
         inner = (
             f"({v['size']} + 2·{v['padding']} − {v['dilation']}·({v['kernel_size']} − 1) − 1) / {v['stride']}"
         )
@@ -259,7 +268,7 @@ def arithmetic():
             "stride": IntSlider(1, 4, 1, "stride"),
             "padding": IntSlider(0, 3, 0, "padding"),
             "dilation": IntSlider(1, 3, 1, "dilation"),
-            "place": Steps(0, 48, 0, "place"),
+            "place": Steps(0, 255, 0, "place"),
         },
         setup,
         draw,
@@ -408,7 +417,7 @@ def shifted_digit():
     return Explorer(
         "A digit that you move",
         {
-            "image": IntSlider(0, 99, 0, "test picture"),
+            "image": IntSlider(0, 99, 25, "test picture"),
             "right": IntSlider(-2, 2, 0, "to the right"),
             "down": IntSlider(-2, 2, 0, "down"),
             "layer": Choice(tuple(layers), "convolution 1", "feature maps of"),

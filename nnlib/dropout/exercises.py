@@ -44,9 +44,7 @@ def not_scaled(x, mask, p=0.5, training=True):
     "be made up for. With p = 0.5 the two are equal, which hides the mistake."
 )
 def divided_by_p(x, mask, p=0.5, training=True):
-    if not training:
-        return x.copy()
-    return x * mask / p if p > 0 else x * mask
+    return x * mask / np.asarray(p, x.dtype) if training else x.copy()
 
 
 @dropout.mistake(
@@ -79,6 +77,14 @@ def always_training(x, mask, p=0.5, training=True):
 )
 def scaled_again_in_use(x, mask, p=0.5, training=True):
     return x * _like(x, _scaled(mask, p)) if training else x * np.asarray(1 - p, x.dtype)
+
+
+@dropout.mistake(
+    "You scale in use instead of in training. That was the way of the first papers, and is right as a pair; "
+    "here use returns x. Divide by 1 - p in training."
+)
+def as_in_the_first_papers(x, mask, p=0.5, training=True):
+    return x * mask if training else x * np.asarray(1 - p, x.dtype)
 
 
 @dropout.mistake(
@@ -115,7 +121,7 @@ dropout_backward = Exercise(
         "The slope of y in x is c. In use it is 1.",
         "Return two things, one for each array argument: the gradient for x, and None for the mask.",
     ],
-    next="drop weights instead of values: `dropout.dropconnect_backward`.",
+    next="whole channels: `dropout.dropout2d`.",
 )
 
 
@@ -139,6 +145,13 @@ def no_scale(grad_output, x, mask, p=0.5, training=True):
 )
 def inverse_scale(grad_output, x, mask, p=0.5, training=True):
     return (grad_output * mask * np.asarray(1 - p, x.dtype) if training else grad_output.copy()), None
+
+
+@dropout_backward.mistake(
+    "You divided by p, the probability to be dropped. The factor of the forward is 1 / (1 - p)."
+)
+def over_p(grad_output, x, mask, p=0.5, training=True):
+    return (grad_output * mask / np.asarray(p, x.dtype) if training else grad_output.copy()), None
 
 
 @dropout_backward.mistake(
@@ -198,9 +211,7 @@ def channels_not_scaled(x, mask, p=0.5, training=True):
 
 @dropout2d.mistake("You divide by p, the probability to be dropped. Kept is a share 1 - p.")
 def channels_divided_by_p(x, mask, p=0.5, training=True):
-    if not training:
-        return x.copy()
-    return x * mask[:, :, None, None] / p if p > 0 else x * mask[:, :, None, None]
+    return x * mask[:, :, None, None] / np.asarray(p, x.dtype) if training else x.copy()
 
 
 @dropout2d.mistake(
@@ -286,6 +297,30 @@ def through_all_weights(grad_output, x, weight, bias, mask, p=0.5, training=True
 def all_weights_learn(grad_output, x, weight, bias, mask, p=0.5, training=True):
     _, grad_x, grad = _connect(grad_output, x, weight, mask, p, training)
     return grad_x, grad, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "You masked nothing: these are the gradients of an ordinary linear layer. In training its weight is "
+    "weight * mask / (1 - p), and so both gradients need mask and scale."
+)
+def an_ordinary_layer(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    return grad_output @ weight, grad_output.T @ x, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "Your gradient for x knows the mask, not the scale: what is kept is weight * mask / (1 - p)."
+)
+def x_not_scaled(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor, grad_x, grad = _connect(grad_output, x, weight, mask, p, training)
+    if training:
+        grad_x = grad_output @ (weight * mask)
+    return grad_x, grad * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake("With p = 1 you divide 0 by 0. No weight is there then: return zeros.")
+def weights_zero_by_zero(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = mask / np.asarray(1 - p, weight.dtype) if training else np.ones_like(weight)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
 
 
 @dropconnect_backward.mistake("You masked the gradient for the weight, and forgot its scale 1 / (1 - p).")
@@ -411,6 +446,29 @@ def by_the_variance(x, mask, p):
 @_for_use
 def by_the_mean_square(x, mask, p):
     return (_v(x, mask) + SELU_FLOOR * p) / ((1 - p) + SELU_FLOOR**2 * p) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "You use the mean and the spread of this draw. Each value then depends on all others. Use those over the "
+    "coin: -F p and (1 - p)(1 + F² p)."
+)
+@_for_use
+def of_this_draw(x, mask, p):
+    v = _v(x, mask)
+    return (v - v.mean()) / v.std()
+
+
+@alpha_dropout.mistake("Your mask is the wrong way round. True means kept.")
+@_for_use
+def floor_where_kept(x, mask, p):
+    return (_v(x, ~mask) + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake("With p = 1 the variance is 0, and you divide by it. Everything is dropped: return 0.")
+def alpha_zero_by_zero(x, mask, p=0.5, training=True):
+    if not training:
+        return x.copy()
+    return ((_v(x, mask) + SELU_FLOOR * p) / np.asarray(_var(p) ** 0.5, x.dtype)).astype(x.dtype)
 
 
 @alpha_dropout.mistake("You replace dropped values by +1.758. SELU's lowest value is negative.")

@@ -81,11 +81,11 @@ def units():
         left.plot(np.zeros(INPUTS), columns[0], "o", color=BLUE, ms=8)
         left.plot(np.full(OUTPUTS, 2), columns[2], "o", color=BLUE, ms=8)
         for ax in (middle, right):
-            ax.set(xlim=(-0.6, UNITS - 0.4), ylim=(0, 3), xticks=at, xlabel="hidden unit")
+            ax.set(xlim=(-0.6, UNITS - 0.4), ylim=(0, 3.5), yticks=range(4), xticks=at, xlabel="hidden unit")
         middle.set(ylabel="value", title="Bars: this mask")
         right.set_title("Dots: the mean over masks")
         for ax, text in ((middle, "gray: without dropout"), (right, "red: in use; band: ± one spread")):
-            ax.text(-0.4, 2.78, text, fontsize=9)
+            ax.text(-0.4, 3.2, text, fontsize=9)
         style = dict(color=GRAY, linestyle="none")
         return dict(
             lines=left.add_collection(LineCollection(lines, linewidths=0.7)),
@@ -254,7 +254,7 @@ def curves():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.5, 1))
-        left.set(xlim=(0, STEPS + 26), ylim=(0, 70), xticks=range(0, STEPS + 1, 20))
+        left.set(xlim=(0, STEPS + 26), ylim=(0, 100), xticks=range(0, STEPS + 1, 20))
         left.set(xlabel="steps", ylabel="error in %")
         left.set_title("Solid: test. Dashed: training labels")
         labels = ("training labels\nfitted", "wrong labels\nfitted", "test digits\nright")

@@ -72,6 +72,14 @@ def no_grad_output(grad_output, fake):
     return -_sigmoid(-fake) / fake.size
 
 
+@non_saturating_generator_backward.mistake(
+    "This is the discriminator's gradient for generated samples: it pushes their scores down. The generator "
+    "wants them up."
+)
+def of_the_discriminator(grad_output, fake):
+    return grad_output * _sigmoid(fake) / fake.size
+
+
 # --------------------------------------------------------------------------- minimax_discriminator_backward
 
 minimax_discriminator_backward = Exercise(
@@ -133,6 +141,14 @@ def no_means(grad_output, real, fake, real_label=1.0):
 def fooled(grad_output, real, fake, real_label=1.0):
     grad_real, _ = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
     return grad_real, -grad_output * _sigmoid(-fake) / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You did not use `grad_output`. The loss may be weighted before it arrives here: both gradients are "
+    "multiplied by it."
+)
+def no_grad_output_for_d(grad_output, real, fake, real_label=1.0):
+    return (_sigmoid(real) - real_label) / real.size, _sigmoid(fake) / fake.size
 
 
 # ------------------------------------------------------------------------------------- extragradient_step
@@ -210,6 +226,22 @@ def own_slope(x, y, lr=0.1):
     return x - lr * (x - lr * x), y + lr * (y + lr * y)
 
 
+@extragradient.mistake(
+    "Only x looks ahead; y still steps with the slope at the start. Both players use the look ahead."
+)
+def only_x_looks(x, y, lr=0.1):
+    return x - lr * (y + lr * x), y + lr * x
+
+
+@extragradient.mistake(
+    "y answers the new x. It should answer the x of the look ahead, x - lr * y: both gradients come from the "
+    "same point."
+)
+def y_sees_the_new(x, y, lr=0.1):
+    x = x - lr * (y + lr * x)
+    return x, y + lr * x
+
+
 @extragradient.mistake("The step at the end has the gradients right and no learning rate.")
 def no_rate(x, y, lr=0.1):
     return x - (y + lr * x), y + (x - lr * y)
@@ -259,8 +291,8 @@ def squared(x, centers, radius):
 
 
 @mode_coverage.mistake(
-    "Your share is that of the modes hit, which says nothing about the samples. Quality is the share of all "
-    "samples that lie on some mode."
+    "Your share is that of the modes hit, which says nothing about the samples. The share of all samples "
+    "that lie on some mode is wanted."
 )
 def share_of_modes(x, centers, radius):
     count, _ = in_numpy.mode_coverage.unchecked(x, centers, radius)
@@ -269,8 +301,8 @@ def share_of_modes(x, centers, radius):
 
 @mode_coverage.mistake("You turned the counts into yes and no. How many samples a mode gets matters too.")
 def only_hit(x, centers, radius):
-    count, quality = in_numpy.mode_coverage.unchecked(x, centers, radius)
-    return (count > 0).astype(count.dtype), quality
+    count, share = in_numpy.mode_coverage.unchecked(x, centers, radius)
+    return (count > 0).astype(count.dtype), share
 
 
 @mode_coverage.mistake(
@@ -366,6 +398,27 @@ def one_norm(grad_output, grad, target=1.0):
     return grad_output * 2 * (n - target) / n * grad / len(grad)
 
 
+@gradient_penalty_backward.mistake(
+    "A row of zeros has the norm 0, and 0 / 0 is NaN. Divide by `np.where(n > 0, n, 1)`: the row itself is 0 "
+    "and makes the product 0."
+)
+def zero_by_zero(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    return grad_output * 2 * (n - target) / n * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake("Your target is always 1. Take `target`.")
+def target_of_one(grad_output, grad, target=1.0):
+    return in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, 1.0)
+
+
+@gradient_penalty_backward.mistake(
+    "You did not use `grad_output`. In the critic's loss it is 10, the weight of the penalty."
+)
+def no_grad_output_for_penalty(grad_output, grad, target=1.0):
+    return in_numpy.gradient_penalty_backward.unchecked(1.0, grad, target)
+
+
 # -------------------------------------------------------------------------------- input_gradient_backward
 
 input_gradient_backward = Exercise(
@@ -387,9 +440,15 @@ def _lines(grad_output, x, weight1, bias1, weight2):
     return h, 1 - h * h, grad_output @ weight1.T
 
 
+def _with_grad_z(grad_z, grad_output, x, weight1, bias1, weight2):
+    _, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    grad_weight1 = (weight2 * slope).T @ grad_output + grad_z.T @ x
+    return grad_z @ weight1, grad_weight1, grad_z.sum(axis=0), (slope * g).sum(axis=0)
+
+
 @input_gradient_backward.mistake(
     "The two parts of `weight1` are one matrix: it is read by the forward line z = x @ weight1.T and again "
-    "by the backward line grad = d @ weight1. You have only the second part; add grad_z.T @ x."
+    "by the backward line grad = d @ weight1. You have only the first part; add grad_z.T @ x."
 )
 def only_outer_weight(grad_output, x, weight1, bias1, weight2):
     h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
@@ -398,7 +457,7 @@ def only_outer_weight(grad_output, x, weight1, bias1, weight2):
 
 
 @input_gradient_backward.mistake(
-    "`weight1` is read twice, and you have only the first part, grad_z.T @ x. The line grad = d @ weight1 "
+    "`weight1` is read twice, and you have only the second part, grad_z.T @ x. The line grad = d @ weight1 "
     "adds d.T @ grad_output."
 )
 def only_inner_weight(grad_output, x, weight1, bias1, weight2):
@@ -417,14 +476,11 @@ def constant_slopes(grad_output, x, weight1, bias1, weight2):
 
 
 @input_gradient_backward.mistake(
-    "The slope of 1 - h² for h is -2 h. Your factor 2 or your sign is missing, or you stopped before going "
-    "through tanh again."
+    "You stopped at h. From h to z it goes through tanh again: grad_z = grad_h * (1 - h²)."
 )
 def no_second_tanh(grad_output, x, weight1, bias1, weight2):
     h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
-    grad_z = -2 * h * weight2 * g
-    grad_weight1 = (weight2 * slope).T @ grad_output + grad_z.T @ x
-    return grad_z @ weight1, grad_weight1, grad_z.sum(axis=0), (slope * g).sum(axis=0)
+    return _with_grad_z(-2 * h * weight2 * g, grad_output, x, weight1, bias1, weight2)
 
 
 @input_gradient_backward.mistake(
@@ -432,9 +488,32 @@ def no_second_tanh(grad_output, x, weight1, bias1, weight2):
 )
 def wrong_bend(grad_output, x, weight1, bias1, weight2):
     h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
-    grad_z = 2 * h * slope * weight2 * g
-    grad_weight1 = (weight2 * slope).T @ grad_output + grad_z.T @ x
-    return grad_z @ weight1, grad_weight1, grad_z.sum(axis=0), (slope * g).sum(axis=0)
+    return _with_grad_z(2 * h * slope * weight2 * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "The slope of 1 - h² for h is -2 h: your factor h is missing in what reaches z."
+)
+def no_h(grad_output, x, weight1, bias1, weight2):
+    _, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(-2 * slope * weight2 * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "The factor `weight2` is missing on the way to z: d = weight2 * (1 - h²) sends h the slope -2 h times "
+    "weight2."
+)
+def no_weight2(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(-2 * h * slope * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "The slope of 1 - h² for h is -2 h: your factor 2 is missing in what reaches z."
+)
+def no_two_in_bend(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(-h * slope * weight2 * g, grad_output, x, weight1, bias1, weight2)
 
 
 @input_gradient_backward.mistake(

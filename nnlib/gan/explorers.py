@@ -42,7 +42,7 @@ def _compare(mean, std, real_std):
     pull = wasserstein_distance_backward.unchecked(1.0, fake, real)[0].sum()
     found = {
         "JS": jensen_shannon.unchecked(log_p + CELL, log_q + CELL),
-        "KL": np.log(real_std / std) + (std**2 + mean**2) / (2 * real_std**2) - 0.5,
+        "KL(gen‖real)": np.log(real_std / std) + (std**2 + mean**2) / (2 * real_std**2) - 0.5,
         "Wasserstein": wasserstein_distance.unchecked(fake, real),
         "saturating": abs((weight * best * slope).sum()),
         "non-saturating": abs((weight * (1 - best) * slope).sum()),
@@ -66,7 +66,11 @@ def two_gaussians():
             mean=mean,
         )
 
-    distances = {"JS": (figures.BLUE, "-"), "KL": (figures.PURPLE, ":"), "Wasserstein": (figures.GREEN, "--")}
+    distances = {
+        "JS": (figures.BLUE, "-"),
+        "KL(gen‖real)": (figures.PURPLE, ":"),
+        "Wasserstein": (figures.GREEN, "--"),
+    }
     pulls = {
         "saturating": (figures.BLUE, "-"),
         "non-saturating": (figures.VERMILLION, ":"),
@@ -78,9 +82,9 @@ def two_gaussians():
         left.set(
             xlim=(-9, 9), ylim=(0, 1.6), yticks=(0, 0.5, 1), xlabel="x", title="Densities, and the best D"
         )
-        middle.set(xlim=(-6, 6), ylim=(0, 5.4), yticks=range(5), xlabel="mean of the generated")
+        middle.set(xlim=(-6, 6), ylim=(0, 9), yticks=range(7), xlabel="mean of the generated")
         middle.set_title("How far apart they are")
-        right.set(xlim=(-6, 6), ylim=(1e-5, 1e4), yscale="log", xlabel="mean of the generated")
+        right.set(xlim=(-6, 6), ylim=(1e-5, 1e6), yscale="log", xlabel="mean of the generated")
         right.set(yticks=[1e-4, 1e-2, 1, 1e2], title="Pull on that mean")
         line = LINE[inside]
         artists = {
@@ -88,7 +92,7 @@ def two_gaussians():
             "fake": left.plot(line, 0 * line, color=FAKE, ls="--", label="generated")[0],
             "best": left.plot(line, 0 * line, color="black", lw=1.2, ls="-.", label="D = p / (p + q)")[0],
         }
-        left.legend(loc="upper left", handlelength=2.2, fontsize=8)
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handlelength=2.2, fontsize=8)
         for ax, lines in ((middle, distances), (right, pulls)):
             for row, (name, (color, dash)) in enumerate(lines.items()):
                 y, style = 0.98 - 0.08 * row, dict(transform=ax.transAxes, color=color)
@@ -104,17 +108,20 @@ def two_gaussians():
         for name, values in zip(("real", "fake"), r["densities"]):
             artists[name].set_ydata(values)
         artists["best"].set_ydata(r["best"])
-        limits = dict.fromkeys(distances, (0, 4)) | dict.fromkeys(pulls, (1e-5, 1e2))
-        for name, (low, high) in limits.items():
-            artists[name].set_data(MEANS, np.clip(r["curves"][name], low, high))
-            artists["at " + name].set_data([r["mean"]], np.clip([r["now"][name]], low, high))
+        limits = dict.fromkeys(distances, (0, 6.1)) | dict.fromkeys(pulls, (1e-5, 1e3))
+        for name, (low, high) in limits.items():  # above, the curve ends: the numbers stand there
+            curve, now = (
+                np.where(v > high, np.nan, np.maximum(v, low)) for v in (r["curves"][name], r["now"][name])
+            )
+            artists[name].set_data(MEANS, curve)
+            artists["at " + name].set_data([r["mean"]], [now])
             artists["word " + name].set_text(f"{name} {r['now'][name]:.3g}")
 
     def note(values, r):
         now = r["now"]
         return (
-            f"JS {now['JS']:.3f} of at most 0.693, KL {now['KL']:.3g}, Wasserstein {now['Wasserstein']:.2f}; "
-            f"the saturating loss pulls with {now['saturating']:.2g}"
+            f"JS {now['JS']:.3f} of at most 0.693, KL {now['KL(gen‖real)']:.3g}, "
+            f"Wasserstein {now['Wasserstein']:.2f}; the saturating loss pulls with {now['saturating']:.2g}"
         )
 
     return Explorer(
@@ -199,7 +206,8 @@ def bilinear_game():
         if averaged:
             path = path.cumsum(axis=0) / np.arange(1, len(path) + 1)[:, None]
         values = spectrum(lr, method)
-        return dict(path=path, distance=np.hypot(*path.T), values=values, radius=np.abs(values).max())
+        radius = np.abs(values).max()
+        return dict(path=path, distance=np.hypot(*path.T), values=values, radius=radius, averaged=averaged)
 
     def setup(fig):
         left, middle, right = figures.axes(fig, 1, 3)
@@ -209,12 +217,11 @@ def bilinear_game():
         left.set_title("The path of the players")
         middle.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xlabel="real part", ylabel="imaginary part")
         middle.set_title("Eigenvalues of one step")
-        right.set(xlim=(0, 300), ylim=(NEAR, 1e3), yscale="log", xlabel="step")
-        right.set_title("Distance from the middle")
+        right.set(xlim=(0, 300), ylim=(NEAR, 1e3), yscale="log")
+        right.set(xlabel="step; dashed: (largest size)$^{step}$", title="Distance from the middle")
         angle = np.linspace(0, 2 * np.pi, 121)
         middle.plot(np.cos(angle), np.sin(angle), color=figures.GRAY, lw=0.8, ls=":")
         left.plot(0, 0, "k+", ms=10)
-        right.text(290, 500, "dashed: (largest size)$^{step}$", ha="right", va="top", fontsize=9)
         return {
             "path": left.plot([], [], color=figures.BLUE, lw=0.9)[0],
             "points": left.plot([], [], "o", color=figures.BLUE, ms=2)[0],
@@ -239,8 +246,9 @@ def bilinear_game():
         word = "neither" if abs(radius - 1) < 1e-9 else "inward" if radius < 1 else "outward"
         artists["verdict"].set_text({"neither": "round and round"}.get(word, word))
         steps = np.arange(len(path))
-        artists["distance"].set_data(steps, np.clip(np.nan_to_num(r["distance"], nan=1e2), NEAR, 1e2))
-        artists["theory"].set_data(steps, np.clip(np.hypot(1, 0.5) * radius**steps, NEAR, 1e2))
+        artists["distance"].set_data(steps, np.maximum(r["distance"], NEAR))
+        artists["theory"].set_data(steps, np.maximum(np.hypot(1, 0.5) * radius**steps, NEAR))
+        artists["theory"].set_visible(not r["averaged"])  # it belongs to the points
 
     return Explorer(
         "A game of two numbers",
@@ -323,6 +331,7 @@ CENTERS = {
     "grid of 25": 0.55 * figures.plane(-2, 2, 5),
 }
 SPREAD = 0.05
+HIT = 0.02  # the share of all samples with which a peak counts as hit
 
 
 def points(shape):
@@ -330,7 +339,7 @@ def points(shape):
 
     def draw(count, rng):
         if shape == "two moons":
-            return data.moons(max(count, 2), SPREAD, rng)[0][:count]
+            return 0.9 * data.moons(max(count, 2), SPREAD, rng)[0][:count]  # away from the rim
         centers = CENTERS[shape]
         return centers[rng.integers(0, len(centers), count)] + SPREAD * rng.standard_normal((count, 2))
 
@@ -388,8 +397,7 @@ def live_gan():
         peaks = ""
         if shape in CENTERS:
             count, share = mode_coverage.unchecked(made, CENTERS[shape], 3 * SPREAD)
-            fair = len(made) / len(count)
-            peaks = int((count >= 0.2 * fair).sum()), len(count), float(share)
+            peaks = int((count >= HIT * len(made)).sum()), len(count), float(share)
         return dict(
             field=_as_probability(np.nan_to_num(discriminator.forward(PLANE)[:, 0]), game),
             made=made,
@@ -446,9 +454,8 @@ def live_gan():
             ax.spines[:].set_visible(False)
         left.set_title("Blue: D says real")
         middle.set_title("Dark: both; orange: only G")
-        top.set(xlim=(0, STEPS), ylim=(-0.5, 3), xticks=[], ylabel="loss", title="Losses")
+        top.set(xlim=(0, STEPS), ylim=(-1, 3), xticks=[], ylabel="loss")
         bottom.set(xlim=(0, STEPS), ylim=(0, 1.05), xlabel="step", ylabel="share")
-        bottom.set_title("Quality and coverage")
         surface = figures.surface(left, np.zeros(GRID**2), -REACH, REACH, interpolation="nearest")
         square = dict(origin="lower", extent=(-REACH, REACH, -REACH, REACH))
         overlay = middle.imshow(np.ones((GRID, GRID, 3)), interpolation="nearest", **square)
@@ -462,16 +469,16 @@ def live_gan():
             "arrows": left.quiver(
                 np.zeros(60), np.zeros(60), np.zeros(60), np.zeros(60), scale=16, width=0.006, color="black"
             ),
-            "d_loss": top.plot([], [], color=figures.BLUE, label="D")[0],
-            "g_loss": top.plot([], [], color=figures.VERMILLION, ls="--", label="G")[0],
+            "d_loss": top.plot([], [], color=figures.BLUE, label="loss of D")[0],
+            "g_loss": top.plot([], [], color=figures.VERMILLION, ls="--", label="loss of G")[0],
             "precision": bottom.plot([], [], color=figures.GREEN, label="quality")[0],
             "recall": bottom.plot([], [], color=figures.PURPLE, ls="--", label="coverage")[0],
             "peaks": middle.text(-1.5, 1.42, "", fontsize=9, va="top"),
             "caption": left.text(-REACH, -1.67, "", fontsize=8, va="top"),
             "diverged": middle.text(0, 0, "", ha="center", weight="bold", color=figures.VERMILLION),
         }
-        top.legend(loc="upper right", ncols=2, fontsize=8)
-        bottom.legend(loc="lower right", fontsize=8)
+        for ax in (top, bottom):  # above the axes: a low quality is what one is to see
+            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=2, fontsize=8, borderaxespad=0.2)
         return artists
 
     def draw(artists, r):
@@ -485,7 +492,7 @@ def live_gan():
         artists["arrows"].set_UVC(*np.nan_to_num(push).T)
         h = r["history"]
         for name, values in (("d_loss", "discriminator_loss"), ("g_loss", "generator_loss")):
-            seen = ([], []) if h is None else (h.step, np.clip(getattr(h, values), -0.5, 3))
+            seen = ([], []) if h is None else (h.step, np.clip(getattr(h, values), -1, 3))
             artists[name].set_data(*seen)
         for name, column in (("precision", 1), ("recall", 2)):
             artists[name].set_data(r["quality"][:, 0], r["quality"][:, column])

@@ -497,7 +497,7 @@ def wasserstein_distance(x, y):
 
     References
     ----------
-    Villani (2003), Topics in Optimal Transportation, chapter 2.
+    Villani (2003), Topics in Optimal Transportation.
     """
     return np.abs(np.sort(x) - np.sort(y)).mean()
 
@@ -565,7 +565,7 @@ def mode_coverage(x, centers, radius):
     """How many samples each mode gets, and what share of all samples lies near a mode.
 
         count[k] = number of rows of x whose nearest center is k, at a distance of at most radius
-        quality  = sum(count) / N
+        share    = sum(count) / N
 
     Parameters
     ----------
@@ -576,7 +576,7 @@ def mode_coverage(x, centers, radius):
     Returns
     -------
     count : int array (K,)
-    quality : array ()
+    share : array ()
     """
     distance = _distances(x, centers)
     nearest, near = distance.argmin(axis=1), distance.min(axis=1) <= radius

@@ -131,7 +131,7 @@ def _distances(x, y):
 
 @checked
 def mode_coverage(x, centers, radius):
-    """count[k] = rows nearest to center k and within the radius,   quality = their share"""
+    """count[k] = rows nearest to center k and within the radius,   share = of all rows"""
     distance, nearest = _distances(x, centers).min(dim=1)
     near = distance <= radius
     hits = F.one_hot(nearest, len(centers)) * near[:, None]

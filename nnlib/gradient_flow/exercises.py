@@ -120,10 +120,47 @@ def clip_to_one(grad_weight, grad_bias, max_norm):
 
 
 @clipping.mistake(
-    "The 1e-6 is missing: torch divides by total_norm + 1e-6, so that a gradient of exactly 0 is no 0 / 0."
+    "Nothing is added to the length: torch divides by total_norm + 1e-6, so that a gradient of exactly 0 is "
+    "no 0 / 0. (max(total_norm, 1e-6) is another formula.)"
 )
 def clip_without_eps(grad_weight, grad_bias, max_norm):
     return _times(min(1.0, max_norm / _length(grad_weight, grad_bias)), grad_weight, grad_bias)
+
+
+@clipping.mistake("You add a smaller number to the length than torch, which adds 1e-6.")
+def clip_other_eps(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(min(1.0, max_norm / (total + 1e-8)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "max and min are exchanged: the factor is the smaller of 1 and max_norm / length. Yours stretches short "
+    "gradients and leaves long ones alone."
+)
+def clip_max_for_min(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(max(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake("The fraction is upside down: the factor is max_norm / length, not length / max_norm.")
+def clip_inverted(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(min(1.0, (total + 1e-6) / max_norm), grad_weight, grad_bias)
+
+
+@clipping.mistake("You added absolute values. The length is the root of the sum of the squares.")
+def clip_absolute_values(grad_weight, grad_bias, max_norm):
+    total = np.abs(grad_weight).sum() + np.abs(grad_bias).sum()
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "For a matrix np.linalg.norm(g, 2) is the largest singular value. The length of all its numbers is "
+    "np.linalg.norm(g), without the 2."
+)
+def clip_spectral(grad_weight, grad_bias, max_norm):
+    total = np.hypot(np.linalg.norm(grad_weight, 2), np.linalg.norm(grad_bias))
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
 
 
 @clipping.mistake("You measured the weight's gradient only. The bias belongs to the same long vector.")
@@ -317,6 +354,61 @@ def highway_transposed_weights(grad_output, x, weight, bias, weight_gate, bias_g
     return _highway(*args, grad_weights=lambda v: (x.T @ v["z"], x.T @ v["gate"]))
 
 
+@highway_backward.mistake(
+    "The short way is weighted: y = ... + (1 - t) * x hands grad_output * (1 - t) to x, not grad_output as "
+    "the shortcut of a residual block does."
+)
+def highway_whole_carry(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] + v["z"] @ weight + v["gate"] @ weight_gate)
+
+
+@highway_backward.mistake(
+    "The short way has the wrong weight: x goes on by 1 - t, so grad_output * (1 - t) comes back, not "
+    "grad_output * t."
+)
+def highway_carry_by_t(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] * v["t"] + v["z"] @ weight + v["gate"] @ weight_gate)
+
+
+@highway_backward.mistake(
+    "Your grad_x knows the short way only. x is read by the layer and by the gate as well: add grad_z @ "
+    "weight and grad_gate @ weight_gate."
+)
+def highway_only_carry(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] * (1 - v["t"]))
+
+
+@highway_backward.mistake("You used 1 - z**2. The slope of tanh is 1 - h**2 with its output h = tanh(z).")
+def highway_slope_of_the_input(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * v["t"] * (1 - (x @ weight.T + bias) ** 2))
+
+
+@highway_backward.mistake(
+    "In grad_x the weight is transposed, and weight_gate is not. Both are square, so the shapes cannot warn "
+    "you: grad_z @ weight."
+)
+def highway_weight_transposed(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(
+        *args, grad_x=lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight.T + v["gate"] @ weight_gate
+    )
+
+
+@highway_backward.mistake(
+    "In grad_x weight_gate is transposed, and the weight is not. Both are square, so the shapes cannot warn "
+    "you: grad_gate @ weight_gate."
+)
+def highway_gate_transposed(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(
+        *args, grad_x=lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight + v["gate"] @ weight_gate.T
+    )
+
+
 # --------------------------------------------------------------------------------------- pre-activation
 
 preact_block_backward = Exercise(
@@ -328,7 +420,7 @@ preact_block_backward = Exercise(
         "grad_z1 = (grad_output @ weight2) * (z1 > 0), grad_x = grad_output + (grad_z1 @ weight1) * (x > 0); "
         "the first weight saw a, not x: grad_z1.T @ a.",
     ],
-    next="The same on a network of one unit that is used fifty times.",
+    next="A path whose width is learned: the gate.",
 )
 
 
@@ -400,7 +492,34 @@ def preact_weight_saw_z(grad_output, x, weight1, bias1, weight2, bias2):
 
 
 @preact_block_backward.mistake(
-    "This is the gradient of the other block, with a ReLU behind the sum. Here nothing follows the sum, and "
+    "You forgot the first ReLU on the way back: weight1 was fed relu(x), and what comes back through the "
+    "layers is multiplied by (x > 0)."
+)
+def preact_forgot_first_relu(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_x=1, seen=x)
+
+
+@preact_block_backward.mistake(
+    "This is residual_block_backward, another block: its first layer is fed x, and its ReLU stands behind "
+    "the sum. Here it is fed relu(x), and nothing follows the sum."
+)
+def preact_other_block(grad_output, x, weight1, bias1, weight2, bias2):
+    return in_numpy.residual_block_backward.unchecked(grad_output, x, weight1, bias1, weight2, bias2)
+
+
+@preact_block_backward.mistake(
+    "The layer sees x in your code, on the way up and on the way back: it is fed relu(x). Compute a = "
+    "np.maximum(x, 0) first."
+)
+def preact_no_first_relu_at_all(grad_output, x, weight1, bias1, weight2, bias2):
+    z1 = x @ weight1.T + bias1
+    h, grad_z1 = np.maximum(z1, 0), (grad_output @ weight2) * (z1 > 0)
+    grad_weights = grad_z1.T @ x, grad_z1.sum(axis=0), grad_output.T @ h, grad_output.sum(axis=0)
+    return grad_output + grad_z1 @ weight1, *grad_weights
+
+
+@preact_block_backward.mistake(
+    "There is a ReLU too many: yours stands behind the sum as well. Here nothing follows the sum, and "
     "grad_output arrives unmasked."
 )
 def preact_relu_behind(grad_output, x, weight1, bias1, weight2, bias2):

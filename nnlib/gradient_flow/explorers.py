@@ -15,7 +15,7 @@ from nnlib.gradient_flow.in_numpy import cliff
 
 WIDTH, ROWS, DEEPEST = 64, 32, 100
 FORMATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
-VIEW = {"float16": (1e-9, 1e6), "float32": (1e-50, 1e42), "float64": (1e-170, 1e80)}
+VIEW = {"float16": (1e-9, 1e6), "float32": (1e-54, 1e47), "float64": (1e-170, 1e80)}
 TICKS = {
     "float16": (1e-6, 1e-3, 1, 1e3),
     "float32": (1e-40, 1e-20, 1, 1e20),
@@ -65,7 +65,7 @@ def _rms(x):
 
 
 def _pass(depth, activation, scale, bias, route, number_format, seed):
-    """Forward and backward: the size of the signal, of its gradient and of the gradient for the weights."""
+    """Forward and backward: sizes of the signal, its gradient, the weights' gradient; the signal's spread."""
     dtype = FORMATS[number_format]
 
     def stored(x):  # computed in float64, kept in the format: what does not fit becomes 0 or infinite
@@ -76,7 +76,7 @@ def _pass(depth, activation, scale, bias, route, number_format, seed):
     gates = _gates(seed)[:depth] if route == HIGHWAY else weights
     (h, y), kept = _data(), []
     h = stored(h)
-    signal = [_rms(h)]
+    signal, spread = [_rms(h)], [_rms(h - h.mean(axis=0))]
     for weight, b, gate in zip(weights, bias * biases, gates):
         a, slope = _activation(h @ weight + b, activation)
         t = 1.0 if route != HIGHWAY else (1 + np.tanh((h @ gate - 2) / 2)) / 2
@@ -84,6 +84,7 @@ def _pass(depth, activation, scale, bias, route, number_format, seed):
         carried = {PLAIN: 0.0, RESIDUAL: h, HIGHWAY: (1 - t) * h}[route]
         h = stored(t * a + carried)
         signal.append(_rms(h))
+        spread.append(_rms(h - h.mean(axis=0)))
     z = h @ last
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -100,7 +101,7 @@ def _pass(depth, activation, scale, bias, route, number_format, seed):
             below += g * (1 - t) + (g * (a - h) * t * (1 - t)) @ gate.T
         g = stored(below)
         gradient.append(_rms(g))
-    return np.array(signal), np.array(gradient[::-1]), np.array(for_weights[::-1])
+    return (*map(np.array, (signal, gradient[::-1], for_weights[::-1], spread)),)
 
 
 def _size(value):
@@ -124,17 +125,25 @@ def _lost(values, name, backward):
     return f"{name}: {_size(values[first])} from layer {first} {'down' if backward else 'on'}"
 
 
-def _curve(values, low, high):
-    """What can be drawn: zeros and NaNs end a curve, what leaves the picture runs along its edge."""
-    return np.where((values > 0) & np.isfinite(values), np.clip(values, low, high), np.nan)
+def _curve(values):
+    """What can be drawn on a log scale: zeros, infinities and NaNs end a curve."""
+    return np.where((values > 0) & np.isfinite(values), values, np.nan)
+
+
+def _above(ax, places):
+    """Empty texts in the room between an axes and its title, where no curve can cross them."""
+    return [
+        ax.text(x, y, "", color=color, fontsize=9, transform=ax.transAxes, in_layout=False)
+        for x, y, color in places
+    ]
 
 
 def layers():
     """The size of the signal and of the gradient in every layer of an untrained network."""
 
     def compute(depth, activation, scale, bias, route, number_format, seed):
-        signal, gradient, weights = _pass(depth, activation, scale, bias, route, number_format, seed)
-        result = dict(signal=signal, gradient=gradient, zoom=gradient / gradient[-1])
+        signal, gradient, weights, spread = _pass(depth, activation, scale, bias, route, number_format, seed)
+        result = dict(signal=signal, spread=spread, gradient=gradient, zoom=gradient / gradient[-1])
         result |= dict(weights=weights / weights[-1], ratio=float(gradient[0] / gradient[-1]))
         return result | {"format": number_format}
 
@@ -142,10 +151,10 @@ def layers():
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.25, 1))
         left.set(yscale="log", xlim=(0, DEEPEST), ylim=VIEW["float64"], yticks=TICKS["float64"])
         left.set(xlabel="layer", ylabel="root mean square (log scale)")
-        left.set_title("All that the number format can hold")
+        left.set_title("All that the number format can hold", pad=46)
         right.set(yscale="log", xlim=(0, DEEPEST), ylim=ZOOM, xlabel="layer")
         right.set_ylabel("÷ that of the last layer (log scale)")
-        right.set_title("The gradient, near the last layer's")
+        right.set_title("The gradient, near the last layer's", pad=46)
         right.axhspan(1 / 3, 3, color=GREEN, alpha=0.15, lw=0)
         right.text(DEEPEST - 1, 3.6, "within a factor of 3", color=GREEN, fontsize=8, ha="right")
         return {
@@ -153,17 +162,11 @@ def layers():
             "limits": [left.text(99, 1, "", fontsize=8, color="#555555", ha="right") for _ in range(2)],
             "signal": left.plot([], [], "-", color=BLUE)[0],
             "gradient": left.plot([], [], "--", color=VERMILLION)[0],
-            "names": [
-                left.text(x, 0.83, name, color=color, transform=left.transAxes)
-                for x, name, color in ((0.03, "— signal", BLUE), (0.22, "- - gradient", VERMILLION))
-            ],
-            "lost": [left.text(0.03, y, "", fontsize=9, transform=left.transAxes) for y in (0.22, 0.14)],
+            "spread": left.plot([], [], ":", color=GREEN, lw=2)[0],
+            "names": _above(left, ((0, 1.16, BLUE), (0, 1.09, GREEN), (0, 1.02, VERMILLION))),
             "zoom": right.plot([], [], "--", color=VERMILLION, lw=2)[0],
             "weights": right.plot([], [], "o", color=PURPLE, ms=2.5)[0],
-            "first": [
-                right.text(0.03, y, "", color=color, va="top", fontsize=9.5, transform=right.transAxes)
-                for y, color in ((0.93, VERMILLION), (0.85, "#A3487E"))
-            ],
+            "first": _above(right, ((0, 1.09, VERMILLION), (0, 1.02, "#A3487E"))),
         }
 
     def draw(artists, r):
@@ -184,11 +187,21 @@ def layers():
             text.set_y(edge if inside else 1)
             text.set_va(side)
             text.set_text(f"{r['format']} ends at {_size(edge)}" if inside else "")
-        for name, text, color in zip(("signal", "gradient"), artists["lost"], (BLUE, VERMILLION)):
-            artists[name].set_data(range(len(r[name])), _curve(r[name], low, high))
-            text.set(text=_lost(r[name], name, backward=name == "gradient"), color=color)
-        artists["zoom"].set_data(range(len(r["zoom"])), _curve(r["zoom"], *ZOOM))
-        artists["weights"].set_data(range(1, len(r["weights"]) + 1), _curve(r["weights"], *ZOOM))
+        for name in ("signal", "spread", "gradient"):
+            artists[name].set_data(range(len(r[name])), _curve(r[name]))
+        names = (
+            "— " + (_lost(r["signal"], "signal", backward=False) or "signal"),
+            "··· "
+            + (
+                _lost(r["spread"], "its spread over the digits", backward=False)
+                or "its spread over the digits"
+            ),
+            "- - " + (_lost(r["gradient"], "gradient", backward=True) or "gradient"),
+        )
+        for text, name in zip(artists["names"], names):
+            text.set_text(name)
+        artists["zoom"].set_data(range(len(r["zoom"])), _curve(r["zoom"]))
+        artists["weights"].set_data(range(1, len(r["weights"]) + 1), _curve(r["weights"]))
         names = f"- - at the input: {_size(r['ratio'])}", f"● for weights, first: {_size(r['weights'][0])}"
         for text, name in zip(artists["first"], names):
             text.set_text(name)
@@ -196,7 +209,8 @@ def layers():
     def note(values, r):
         return (
             f"{values['route']}, {values['depth']} layers: gradient at the input ÷ behind the last layer: "
-            f"{_size(r['ratio'])}; the signal ends at {_size(r['signal'][-1])}"
+            f"{_size(r['ratio'])}; the signal ends at {_size(r['signal'][-1])}, its spread at "
+            f"{_size(r['spread'][-1])}"
         )
 
     return Explorer(
@@ -204,7 +218,7 @@ def layers():
         dict(
             depth=IntSlider(2, DEEPEST, 50, "layers"),
             activation=Choice(("linear", "sigmoid", "tanh", "relu", "leaky relu"), "sigmoid", "activation"),
-            scale=LogSlider(0.1, 4, 1.0, "scale of the weights (× 1/√n)", step=0.01),
+            scale=LogSlider(0.1, 16, 1.0, "scale of the weights (× 1/√n)", step=0.01),
             bias=Slider(0, 1, 0.1, "size of the biases", step=0.05),
             route=Choice((PLAIN, RESIDUAL, HIGHWAY), PLAIN, "path"),
             number_format=Choice(tuple(FORMATS), "float32", "number format"),
@@ -389,10 +403,11 @@ def on_the_cliff():
         artists["out"].set_text(f"thrown out of the picture, to ({w:.1f}, {b:.1f})" if out else "")
         steps = range(len(r["losses"]))
         for name, values in (("norm", r["norms"]), ("loss", r["losses"])):
-            artists[name].set_data(steps, _curve(np.array(values), 1e-6, 1e5))
+            artists[name].set_data(steps, _curve(np.array(values)))
         gone = r["norms"].index(0.0) if 0.0 in r["norms"] else None
         artists["gone"].set_text("" if gone is None else f"gradient exactly 0 from step {gone} on")
-        artists["limit"].set_visible(r["limit"] is not None)
+        for artist in (artists["limit"], artists["names"][-1]):
+            artist.set_visible(r["limit"] is not None)
         artists["limit"].set_ydata([r["limit"] or 1] * 2)
 
     def note(values, r):
@@ -524,25 +539,22 @@ def through_time():
         left.set(
             xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), aspect="equal", xlabel="real part", ylabel="imaginary"
         )
-        left.set_title("Eigenvalues of one step")
+        left.set_title("Eigenvalues of one step", pad=32)
         circle = np.linspace(0, 2 * np.pi, 200)
         left.plot(np.cos(circle), np.sin(circle), color=GRAY, lw=1, ls=":")
         left.axhline(0, color="#DDDDDD", lw=0.8, zorder=0)
         left.axvline(0, color="#DDDDDD", lw=0.8, zorder=0)
         right.set(yscale="log", xlim=(0, LONGEST), ylim=(1e-12, 1e12), xlabel="steps back in time")
         right.set(ylabel="length, from 1 (log scale)", yticks=[1e-12, 1e-8, 1e-4, 1, 1e4, 1e8, 1e12])
-        right.set_title("Length of the gradient")
+        right.set_title("Length of the gradient", pad=32)
         right.axhline(1, color=GRAY, lw=1, ls=":")
         return {
             "eigenvalues": left.plot([], [], "o", color=BLUE, ms=3.5)[0],
             "circle": left.plot([], [], "-", color=BLUE, lw=1, alpha=0.6)[0],
             "theory": right.plot([], [], "-", color=BLUE, lw=1, alpha=0.7)[0],
             "gradient": right.plot([], [], "--", color=VERMILLION, lw=2)[0],
-            "names": [
-                right.text(0.03, y, "", color=color, transform=right.transAxes, va="top")
-                for y, color in ((0.98, BLUE), (0.9, VERMILLION))
-            ],
-            "stretch": right.text(0.03, 0.04, "", transform=right.transAxes, fontsize=9),
+            "names": _above(right, ((0, 1.09, BLUE), (0, 1.02, VERMILLION))),
+            "stretch": _above(left, ((0, 1.02, "black"),))[0],
         }
 
     def draw(artists, r):
@@ -550,12 +562,13 @@ def through_time():
         artists["eigenvalues"].set_data(values.real, values.imag)
         artists["circle"].set_data(r["radius"] * np.cos(circle), r["radius"] * np.sin(circle))
         steps = np.arange(len(r["norms"]))
-        artists["theory"].set_data(steps, _curve(r["radius"] ** steps, 1e-12, 1e12))
-        artists["gradient"].set_data(steps, _curve(r["norms"], 1e-12, 1e12))
-        names = f"— largest eigenvalue {r['radius']:.2f}, to the power of the steps", "- - the gradient"
+        artists["theory"].set_data(steps, _curve(r["radius"] ** steps))
+        artists["gradient"].set_data(steps, _curve(r["norms"]))
+        end = f"- - the gradient, in the end {_size(r['norms'][-1])}"
+        names = f"— largest eigenvalue {r['radius']:.2f}, to the power of the steps", end
         for text, name in zip(artists["names"], names):
             text.set_text(name)
-        artists["stretch"].set_text(f"one step stretches a vector at most {r['stretch']:.2f} times")
+        artists["stretch"].set_text(f"one step stretches at most {r['stretch']:.2f} times")
 
     def note(values, r):
         return (

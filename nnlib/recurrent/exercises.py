@@ -135,10 +135,47 @@ def shows_the_old_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=No
     return _sigmoid(o) * np.tanh(cx), _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
 
 
+@lstm_cell.mistake("The input gate is missing: what is added to the cell is i * g, and yours is g.")
+def no_input_gate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+    _, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
+    c = _sigmoid(f) * cx + np.tanh(g)
+    return _sigmoid(o) * np.tanh(c), c
+
+
+@lstm_cell.mistake(
+    "Your candidate g has no tanh. It is the content, not yet squeezed: c = f * cx + i * tanh(z_g)."
+)
+def bare_candidate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+    i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
+    c = _sigmoid(f) * cx + _sigmoid(i) * g
+    return _sigmoid(o) * np.tanh(c), c
+
+
+@lstm_cell.mistake(
+    "You returned tanh(c) in place of c. The tanh is only for showing, h = o * tanh(c); the cell itself goes "
+    "on to the next step as it is."
+)
+def squeezed_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+    i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
+    c = np.tanh(_sigmoid(f) * cx + _sigmoid(i) * np.tanh(g))
+    return _sigmoid(o) * c, c
+
+
+@lstm_cell.mistake(
+    "You took every fourth column as a gate. A gate's H columns stand side by side: all of i, then all of f, "
+    "g and o. np.split(z, 4, axis=1) cuts there."
+)
+def every_fourth_column(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+    z = x @ weight_ih.T + hx @ weight_hh.T + bias_ih + bias_hh
+    i, f, g, o = (z[:, k::4] for k in range(4))
+    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
+    return _sigmoid(o) * np.tanh(c), c
+
+
 # ------------------------------------------------------------------- back-propagation through time
 
 
-def through_time_backward(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
+def sequence_gradients(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
     """The gradients of `rnn` without its options.
 
     Returns
@@ -153,10 +190,10 @@ def through_time_backward(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_i
 
 
 through_time = Exercise(
-    solution=through_time_backward,
+    solution=sequence_gradients,
     hints=[
         "Run forwards first and keep every state: h[0] is h_0, h[t + 1] is what step t makes of x[t] and "
-        "h[t]. Then let t run from the last step to the first.",
+        "h[t]. Then let t run from the last step to the first, 0 included. Start grad_x with zeros.",
         "grad_h starts as grad_h_n. At step t add grad_y[t], since y[t] is that state too. Then grad_z = "
         "grad_h * (1 - h[t + 1]**2), and what the step before gets is grad_h = grad_z @ weight_hh.",
         "The weights are used at every step, so their gradients add up over t: grad_z.T @ x[t], grad_z.T @ "
@@ -170,22 +207,23 @@ through_time = Exercise(
 
 def _through_time(
     grad_y, grad_h, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh,
-    carry=True, last=True, shown=True, slope=True, own_state=False, add=True, transposed=False,
+    carry=True, last=True, shown=True, slope="tanh", own_state=False, add=True, transposed=False, stop=0,
 ):  # fmt: skip
     """Back-propagation through time with one thing left out."""
     h = [h_0]
     for row in x:
         h.append(np.tanh(row @ weight_ih.T + h[-1] @ weight_hh.T + bias_ih + bias_hh))
     grad_h = grad_h if last else 0 * grad_h
-    grad_x = np.empty_like(x)
+    grad_x = np.zeros_like(x)
     params = [np.zeros_like(p) for p in (weight_ih, weight_hh, bias_ih, bias_hh)]
-    for t in range(len(x) - 1, -1, -1):
+    for t in reversed(range(stop, len(x))):
         grad_h = (grad_h if carry or t == len(x) - 1 else 0) + (grad_y[t] if shown else 0)
-        grad_z = grad_h * (1 - h[t + 1] ** 2 if slope else 1)
+        new, old = h[t + 1], h[t]
+        slopes = {"tanh": 1 - new**2, "old state": 1 - old**2, "sigmoid": new * (1 - new), "none": 1}
+        grad_z = grad_h * slopes[slope]
         grad_x[t] = grad_z @ weight_ih
         grad_h = grad_z @ (weight_hh.T if transposed else weight_hh)
-        at = h[t + 1] if own_state else h[t]
-        here = grad_z.T @ x[t], grad_z.T @ at, grad_z.sum(axis=0), grad_z.sum(axis=0)
+        here = grad_z.T @ x[t], grad_z.T @ (new if own_state else old), grad_z.sum(axis=0), grad_z.sum(axis=0)
         params = [(p if add else 0) + g for p, g in zip(params, here)]
     return grad_x, grad_h, *params
 
@@ -216,12 +254,12 @@ def outputs_left_out(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bi
     "The tanh is missing: its slope 1 - h**2 multiplies grad_h at every step, before anything is passed on."
 )
 def no_slope(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
-    return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, slope=False)
+    return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, slope="none")
 
 
 @through_time.mistake(
     "You paired grad_z of step t with the state that this step made. weight_hh multiplied the state before "
-    "it: grad_z.T @ h[t - 1]."
+    "it. With h[0] = h_0 and h[t + 1] made by step t that is h[t]: grad_z.T @ h[t]."
 )
 def state_of_the_same_step(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
     return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, own_state=True)
@@ -241,6 +279,30 @@ def one_step_only(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_
 )
 def transposed_state_weight(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
     return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, transposed=True)
+
+
+@through_time.mistake(
+    "You took the slope from the state before the step. It is 1 - h**2 with the state that the step made, "
+    "h[t + 1] if h[0] is h_0."
+)
+def slope_of_the_state_before(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
+    args = grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh
+    return _through_time(*args, slope="old state")
+
+
+@through_time.mistake(
+    "You used the slope of a sigmoid, h * (1 - h). That of tanh is 1 - h**2: it is 1 at z = 0, not 1/4."
+)
+def slope_of_a_sigmoid(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
+    return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, slope="sigmoid")
+
+
+@through_time.mistake(
+    "Your loop never reaches step 0, so grad_x[0] was never set: range(len(x) - 1, 0, -1) stops at 1. "
+    "reversed(range(len(x))) runs to the first step."
+)
+def first_step_left_out(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh):
+    return _through_time(grad_y, grad_h_n, x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, stop=1)
 
 
 # ------------------------------------------------------------------------------------------- GRU cell
@@ -363,14 +425,17 @@ lstm_cell_backward = Exercise(
 
 def _lstm_back(
     grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh,
-    direct=True, shown=True, leak=True, slopes=True, g_slope=True, old=True, inner=True,
+    direct=True, shown=True, leak=True, slopes=True, g_slope=True, old=True, inner=True, gated=True,
+    bare=False,
 ):  # fmt: skip
     """The LSTM cell's gradients with one thing left out."""
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
     c = f * cx + i * g
     y = np.tanh(c)
-    grad_c = (grad_c if direct else 0) + (grad_h * o * (1 - y * y if inner else 1) if shown else 0)
+    at = c if bare else y
+    into_c = grad_h * (o if gated else 1) * (1 - at * at if inner else 1)
+    grad_c = (grad_c if direct else 0) + (into_c if shown else 0)
     grads = [grad_c * g, grad_c * (cx if old else c), grad_c * i, grad_h * y]
     steep = [i * (1 - i), f * (1 - f), 1 - g * g if g_slope else g * (1 - g), o * (1 - o)]
     grad_z = np.concatenate([d * s if slopes else d for d, s in zip(grads, steep)], axis=1)
@@ -428,6 +493,21 @@ def forgets_the_new(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bi
 )
 def no_inner_slope(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh):
     return _lstm_back(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh, inner=False)
+
+
+@lstm_cell_backward.mistake(
+    "You took the slope of tanh as 1 - c**2. The 1 - y**2 is for y = tanh(c): grad_h * o * (1 - tanh(c)**2)."
+)
+def slope_at_c_itself(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh):
+    return _lstm_back(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh, bare=True)
+
+
+@lstm_cell_backward.mistake(
+    "On the way from h to c the output gate is missing: h = o * tanh(c), so c gets grad_h * o * (1 - "
+    "tanh(c)**2)."
+)
+def no_output_gate_backwards(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh):
+    return _lstm_back(grad_h, grad_c, x, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh, gated=False)
 
 
 # ------------------------------------------------------------------------------- RNN cell, backwards

@@ -67,7 +67,7 @@ def memory_by_hand():
     def setup(fig):
         top, bottom = figures.axes(fig, 2, 1, sharex=True, height_ratios=(2, 1))
         top.set(
-            xlim=(0, 101), ylim=(-0.15, 3.6), ylabel="sum", title="What the cell holds, and what it should"
+            xlim=(0, 118), ylim=(-0.15, 3.6), ylabel="sum", title="What the cell holds, and what it should"
         )
         (wanted,) = top.plot(
             [], [], color=GRAY, ls="--", drawstyle="steps-post", label="sum of the marked numbers"
@@ -79,9 +79,21 @@ def memory_by_hand():
         bottom.set(ylim=(-0.08, 1.08), xlabel="step", ylabel="open", yticks=(0, 1))
         (gate,) = bottom.plot([], [], color=VERMILLION, drawstyle="steps-mid")
         (keep,) = bottom.plot([], [], color=GREEN, ls="--")
-        bottom.text(100.5, 0.72, "forget gate", color=GREEN, fontsize=8, ha="right")
-        bottom.text(100.5, 0.30, "input gate", color=VERMILLION, fontsize=8, ha="right")
-        return dict(wanted=wanted, cell=cell, value=value, chosen=chosen, gate=gate, keep=keep)
+        names = [
+            bottom.text(0, 0, name, color=color, fontsize=8, va="center")
+            for name, color in (("input gate", VERMILLION), ("forget gate", GREEN))
+        ]
+        above = top.text(0, 2.75, "", color=BLUE, fontsize=8)
+        return dict(
+            wanted=wanted,
+            cell=cell,
+            value=value,
+            chosen=chosen,
+            gate=gate,
+            keep=keep,
+            names=names,
+            above=above,
+        )
 
     def draw(artists, result):
         t = np.arange(1, len(result["value"]) + 1)
@@ -92,6 +104,12 @@ def memory_by_hand():
         artists["chosen"].set_data(t[at], result["value"][at])
         artists["gate"].set_data(t, result["open"])
         artists["keep"].set_data([1, t[-1]], [result["keep"]] * 2)
+        ends = result["open"][-1], result["keep"]
+        apart = max(0.34 - abs(ends[0] - ends[1]), 0) / 2 * (1 if ends[0] > ends[1] else -1)
+        for text, end, shift in zip(artists["names"], ends, (apart, -apart)):
+            text.set_position((t[-1] + 1, end + shift))  # at the line's end, clear of the other
+        artists["above"].set_position((t[-1] + 1, 2.75))
+        artists["above"].set_text(f"↑ {result['cell'][-1]:.1f}" if result["cell"][-1] > 3.6 else "")
 
     def note(values, result):
         return f"error over 200 sequences: {result['error']:.2f} (always saying 1: 0.41)"
@@ -203,7 +221,8 @@ def gradient_through_time():
         (line,) = right.plot([], [], color=VERMILLION, label="gradient")
         (power,) = right.plot([], [], color=GRAY, ls="--", label="radius to the power of the steps")
         right.legend(loc="upper left", fontsize=8)
-        return dict(eigenvalues=eigenvalues, ring=ring, line=line, power=power)
+        gone = right.text(99, 1e11, "", color=VERMILLION, fontsize=8, ha="right", va="top")
+        return dict(eigenvalues=eigenvalues, ring=ring, line=line, power=power, gone=gone)
 
     def draw(artists, result):
         e, radius, angle = result["eigenvalues"], result["radius"], np.linspace(0, 2 * np.pi, 100)
@@ -212,6 +231,8 @@ def gradient_through_time():
         t = np.arange(STEPS + 1)
         artists["line"].set_data(t, np.clip(result["lengths"], 1e-14, 1e14))
         artists["power"].set_data(t, radius**t)
+        below = np.flatnonzero(result["lengths"] < 1e-12)[:1]
+        artists["gone"].set_text("".join(f"below $10^{{-12}}$ from step {k} on" for k in below))
 
     def note(values, result):
         return f"{LOOK} steps back the gradient is {result['lengths'][LOOK]:.1e} times as long"
@@ -281,6 +302,9 @@ def gates():
     """Every gate of every unit while a trained model reads a name, and what letter it expects next."""
     widest = max(map(len, READ)) + 1
 
+    def spoken(code):
+        return {".": "end", " ": "space"}.get(ALPHABET[code], ALPHABET[code])
+
     def compute(word, letters, gate):
         cell, head = _reader().layers
         x, _ = encode([word])
@@ -290,10 +314,13 @@ def gates():
         t = min(letters, len(word))
         p = np.exp(scores[t] - scores[t].max())
         p /= p.sum()
+        true = ALPHABET.index(f"{word}."[t])
         order = np.argsort(-p)[:8]
+        if true not in order:
+            order[-1] = true
         return dict(
-            values=held, word=word, t=t, signed=gate[0] == "c", p=p[order], best=order, top=float(p.max()),
-            mean=float(held[:, t].mean()),
+            values=held, word=word, t=t, p=p[order], best=order, top=float(p.max()), true=true,
+            chance=float(p[true]), mean=float(held[:, t].mean()),
         )  # fmt: skip
 
     def setup(fig):
@@ -310,7 +337,13 @@ def gates():
         image.set_extent((-0.5, widest - 0.5, 63.5, -0.5))
         (frame,) = left.plot([], [], color="black", lw=1.5)
         texts = [left.text(k, 67.5, "", ha="center", va="center", clip_on=False) for k in range(widest)]
-        right.set(xlim=(0, 1.12), ylim=(7.6, -0.6), title="Next letter", xlabel="probability", yticks=())
+        right.set(
+            xlim=(0, 1.12),
+            ylim=(7.6, -0.6),
+            title="Next letter (◀ what comes)",
+            xlabel="probability",
+            yticks=(),
+        )
         bars = right.barh(range(8), np.zeros(8), color=BLUE)
         labels = [right.text(0, k, "", va="center", fontsize=9) for k in range(8)]
         return dict(image=image, frame=frame, texts=texts, bars=list(bars), labels=labels)
@@ -329,14 +362,14 @@ def gates():
             text.set_color("black" if k <= t else GRAY)
         for bar, label, p, best in zip(artists["bars"], artists["labels"], result["p"], result["best"]):
             bar.set_width(p)
-            letter = {".": "end", " ": "space"}.get(ALPHABET[best], ALPHABET[best])
-            label.set_text(f" {letter}")
+            label.set_text(f" {spoken(best)}{' ◀' if best == result['true'] else ''}")
             label.set_x(p)
+            bar.set_color(VERMILLION if best == result["true"] else BLUE)
 
     def note(values, result):
         read = f".{result['word']}"[: result["t"] + 1]
-        sure = f"surest next letter: {result['top']:.0%}"
-        return f"read: {read} · mean of the column: {result['mean']:.2f} · {sure}"
+        comes = f"what comes, {spoken(result['true'])}, was given {result['chance']:.1%}"
+        return f"read: {read} · mean of the column: {result['mean']:.2f} · {comes}"
 
     return Explorer(
         "Gates along a name",
@@ -419,7 +452,7 @@ def temperature():
         p /= p.sum()
         bits = float(-(p * np.log2(np.maximum(p, 1e-30))).sum())
         costs = surprise(model, words)
-        new = [word not in known for word in words]
+        new = [word != "" and word not in known for word in words]
         different = len({word for word, fresh in zip(words, new) if fresh})
         return dict(words=words, costs=costs, p=p, bits=bits, new=new, different=different)
 
@@ -429,13 +462,13 @@ def temperature():
         left.axis("off")
         texts = [left.text(k // 6 + 0.02, k % 6, "", va="center", fontsize=11) for k in range(COUNT)]
         right.set(xlim=(-0.7, 27.7), ylim=(0, 1.02), title="The first letter", ylabel="probability")
-        right.set_xticks(range(2, 28), list(ALPHABET[2:]), fontsize=7)
+        right.set_xticks(range(28), [".", "␣", *ALPHABET[2:]], fontsize=7)
         bars = right.bar(range(28), np.zeros(28), color=BLUE, width=0.8)
         return dict(texts=texts, bars=list(bars))
 
     def draw(artists, result):
         for text, word, new in zip(artists["texts"], result["words"], result["new"]):
-            text.set_text(f"{'  ' if new else '●'} {word.capitalize() or '(nothing)'}")
+            text.set_text(f"{'●' if word in known else '  '} {word.capitalize() or '(nothing)'}")
             text.set_color(BLUE if new else GRAY)
         for bar, p in zip(artists["bars"], result["p"]):
             bar.set_height(p)

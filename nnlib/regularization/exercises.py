@@ -188,17 +188,18 @@ def exchanged_strengths(grad_output, weight, l1=0.0, l2=0.0):
 
 
 def _epochs(rng):
-    """As in training, a loss and a count are NumPy numbers: `num_bad_epochs += 1` changes no argument."""
+    """The count is a NumPy number, as in training: `num_bad_epochs += 1` changes no argument."""
 
     def case(note, loss, count, best=0.5, **settings):
-        args = dict(loss=np.float64(loss), best=np.float64(best), num_bad_epochs=np.int64(count), **settings)
+        args = dict(loss=np.array(loss), best=np.array(best), num_bad_epochs=np.int64(count), **settings)
         return Case("early_stopping", args, note)
 
-    yield Case("early_stopping", dict(loss=np.float64(1.5)), "the first epoch")
+    yield Case("early_stopping", dict(loss=np.array(1.5)), "the first epoch")
     yield case("a better loss", 0.3, 3, patience=4)
     yield case("a worse loss, patience left", 0.7, 1, patience=4)
     yield case("a worse loss, patience ends", 0.7, 3, patience=4)
     yield case("better, but by less than min_delta", 0.46, 1, patience=4, min_delta=0.05)
+    yield case("hardly better", 0.48, 1, patience=4, min_delta=0.05)
     yield case("worse by less than min_delta", 0.52, 1, patience=4, min_delta=0.05)
     yield case("the same loss", 0.5, 1)
     yield case("the best loss was 0", 0.1, 1, best=0.0)
@@ -271,7 +272,8 @@ def best_creeps(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0)
 
 
 @early_stopping.mistake(
-    "After a better loss the count is 1 in your rule. It counts bad epochs, and this was none: it starts at 0."
+    "After a better loss the count is 1 in your rule. It counts bad epochs, and this was none: it starts at "
+    "0."
 )
 def counts_from_one(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
     return _watch(loss, best, num_bad_epochs, patience, min_delta, reset=1)

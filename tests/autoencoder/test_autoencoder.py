@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from nnlib.autoencoder import explorers
-from nnlib.autoencoder.experiments import autoencoder, encode, halves, train_vae, trained_vae
+from nnlib.autoencoder.experiments import (
+    autoencoder,
+    encode,
+    halves,
+    log_likelihood,
+    train_vae,
+    trained_vae,
+)
 from nnlib.autoencoder.in_numpy import (
     elbo,
     importance_weighted_bound,
@@ -152,6 +159,13 @@ def test_the_best_linear_vae_is_probabilistic_pca(seed, k):
     _, *grads = linear_vae_elbo_backward(np.full(len(x), 1 / len(x)), x, *at)
     for grad in grads:
         np.testing.assert_allclose(grad, 0, atol=1e-6)
+
+
+def test_the_likelihood_on_a_grid_is_the_exact_one_of_a_linear_decoder():
+    rng = np.random.default_rng(0)
+    x, mean, weight = rng.normal(size=(6, 4)), rng.normal(size=4), rng.normal(size=(4, 2))
+    found = log_likelihood(lambda z: z @ weight.T + mean, x, var=0.3)
+    np.testing.assert_allclose(found, ppca_log_likelihood(x, mean, weight, np.array(0.3)), atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def test_the_explorer_walks_on_the_cliff(w, b):
 def test_in_a_wide_linear_network_only_the_scale_decides():
     """Scale s multiplies the gradient by about s in every layer, and the signal too: their product stays."""
     for scale in (0.5, 1.0, 2.0):
-        signal, gradient, weights = explorers._pass(40, "linear", scale, 0.0, "plain", "float64", 0)
+        signal, gradient, weights, _ = explorers._pass(40, "linear", scale, 0.0, "plain", "float64", 0)
         assert (signal[-1] / signal[0]) ** (1 / 40) == pytest.approx(scale, rel=0.1)
         assert (gradient[0] / gradient[-1]) ** (1 / 40) == pytest.approx(scale, rel=0.1)
         assert 0.1 < weights[0] / weights[-1] < 10
@@ -158,3 +158,13 @@ def test_the_gradient_can_grow_although_all_eigenvalues_are_inside_the_circle():
     for matrix, grows in (("rotation", False), ("one-way", True)):
         explorer.update(matrix=matrix, rho=0.8)
         assert explorer.goal.met(explorer.values, explorer.result) == grows
+
+
+def test_sigmoid_layers_make_all_digits_alike_and_only_large_weights_let_a_gradient_through():
+    healthy, _, _, alike = explorers._pass(50, "sigmoid", 1.0, 0.1, "plain", "float64", 0)
+    assert healthy[-1] > 0.3 and alike[-1] < 1e-9
+    ratios = []
+    for scale in (4.0, 10.0, 16.0):
+        _, gradient, *_ = explorers._pass(50, "sigmoid", scale, 0.1, "plain", "float64", 0)
+        ratios.append(gradient[0] / gradient[-1])
+    assert ratios[0] < 1e-9 and 1e-3 < ratios[1] < 10 and ratios[2] > 100
