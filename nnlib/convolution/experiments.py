@@ -107,8 +107,8 @@ def moves_with_its_input(seed):
     kind="myth",
     claim="Pooling gives translation invariance.",
     verdict="misleading",
-    truth="Approximately, for what stays within a window. When digits move by one pixel, the output of a pooling "
-    "changes by about half of its length; only the maximum of the whole picture stays the same.",
+    truth="Approximately, for what stays within a window. When digits move by one pixel, the output of a "
+    "pooling changes by about half of its length; only the maximum of the whole picture stays the same.",
     settings="540 test digits padded by 2, and as many random pictures; max pooling by 2, by 4 and over "
     "everything; pictures moved by 1 pixel",
     seeds=5,
