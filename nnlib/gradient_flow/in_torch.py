@@ -1,10 +1,20 @@
 """The twin: the same in PyTorch, for CPU and GPU; autograd is its backward."""
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd import forward_ad
 
 from nnlib.core import checked
+
+with (
+    warnings.catch_warnings()
+):  # on its first use, forward mode loads a file that calls what torch deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    with forward_ad.dual_level():
+        forward_ad.make_dual(torch.zeros(1), torch.ones(1))
 
 
 @checked
