@@ -298,7 +298,8 @@ class Explorer:
         self.title, self.controls, self.goal, self.size = title, controls, goal, size
         self._compute, self._generator, self._draw, self._note = compute, train, draw, note
         self._programs, self._answer = code or {}, answer
-        self.values = {name: control.accept(control.value) for name, control in controls.items()}
+        self._origin = {name: control.accept(control.value) for name, control in controls.items()}
+        self.values = dict(self._origin)
         self.result: Any = None
         self._canvas = Canvas(size, setup)
         self._lock = threading.RLock()
@@ -530,7 +531,7 @@ class Explorer:
     def reset(self) -> None:
         """Every control back to where it started."""
         self.stop()
-        self.values = {name: control.accept(control.value) for name, control in self.controls.items()}
+        self.values = dict(self._origin)
         if self._widgets is None:
             self.update()
             return
@@ -595,9 +596,10 @@ def explorers() -> Iterator[tuple[str, Callable[[], Explorer]]]:
 
 
 def explore(path: str, **state: Any) -> Explorer:
-    """Show an explorer: explore("descent.learning_rate"), or with values from `state()`."""
+    """Show an explorer: explore("descent.learning_rate"), or with values from `state()`; Reset leads to them."""
     explorer = core.find(path, "explorers")()
-    explorer.values.update(explorer.accept(**state))
+    explorer._origin.update(explorer.accept(**state))
+    explorer.values = dict(explorer._origin)
     if state and explorer._compute:
         explorer.update()
     return explorer

@@ -205,6 +205,9 @@ def test_the_state_is_a_plain_dict_that_brings_the_picture_back(path):
         again = explore(path, **json.loads(json.dumps(state)))
         assert again.update() == page.picture, state
         assert again.state() == state
+        again.update(**FOUND[path]().state())
+        again.reset()
+        assert again.state() == state, "Reset leads back to what was asked for"
 
 
 def unacceptable(control):
