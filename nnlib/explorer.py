@@ -596,7 +596,7 @@ def explorers() -> Iterator[tuple[str, Callable[[], Explorer]]]:
 
 
 def explore(path: str, **state: Any) -> Explorer:
-    """Show an explorer: explore("descent.learning_rate"), or with values from `state()`; Reset leads to them."""
+    """Show an explorer: explore("descent.learning_rate"); values from `state()` are where it starts."""
     explorer = core.find(path, "explorers")()
     explorer._origin.update(explorer.accept(**state))
     explorer.values = dict(explorer._origin)
