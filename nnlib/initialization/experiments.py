@@ -93,7 +93,7 @@ def thirty_layers(seed):
     bands={
         "half of He's": Band(0, 1e-12),
         "Xavier's": Band(0, 1e-6),
-        "He's": Band(0.03, 10),
+        "He's": Band(0.1, 3),
         "double He's": Band(1e12, inf),
     },
 )
@@ -137,19 +137,27 @@ def xavier_variance(seed):
     verdict="wrong",
     truth="It was derived for rectifiers, so that depth does not scale the signal exponentially; the other "
     "scales do.",
-    settings="standard deviation after 50 layers of 128, leaky ReLU of slope 0.2, batch 256; H22 shows ReLU",
+    settings="standard deviation after 50 layers of 128, batch 256; ReLU as in H22, leaky ReLU of slope 0.2",
     seeds=10,
-    bands={"Xavier's": Band(0, 1e-5), "He's": Band(0.03, 10), "double He's": Band(1e12, inf)},
+    bands={
+        "ReLU, half of He's": Band(0, 1e-12),
+        "ReLU, Xavier's": Band(0, 1e-6),
+        "ReLU, He's": Band(0.1, 3),
+        "ReLU, double He's": Band(1e12, inf),
+        "leaky ReLU, Xavier's": Band(0, 1e-6),
+        "leaky ReLU, He's": Band(0.1, 3),
+        "leaky ReLU, double He's": Band(1e12, inf),
+    },
 )
 def he_for_rectifiers(seed):
-    end = {}
+    end = {f"ReLU, {name}": sizes[-1] for name, sizes in fifty_layers(seed)["layers"].items()}
     he = sqrt(2 / (1 + 0.2**2) / 128)
     for name, std in {"Xavier's": sqrt(1 / 128), "He's": he, "double He's": 2 * he}.items():
         rng = np.random.default_rng(seed)
         h = rng.normal(size=(256, 128))
         for _ in range(50):
             h = leaky_relu(h @ draw(normal, (128, 128), rng, std=std).T, 0.2)
-        end[name] = h.std()
+        end[f"leaky ReLU, {name}"] = h.std()
     return end
 
 
@@ -188,8 +196,8 @@ def dying_neurons(seed):
     settings="50 layers of 128, Xavier normal, batch 256; standard deviation of what the last layer hands on",
     seeds=10,
     bands={
-        "ReLU: measured ÷ 2^−25": Band(0.03, 10),
-        "|x|, with the same kink": Band(0.03, 10),
+        "ReLU: measured ÷ 2^−25": Band(0.2, 5),
+        "|x|, with the same kink": Band(0.1, 3),
         "GELU, smooth everywhere": Band(0, 1e-6),
     },
 )
