@@ -5,7 +5,7 @@ from math import inf, log
 
 import numpy as np
 
-from nnlib.activations.in_numpy import leaky_relu, leaky_relu_backward
+from nnlib.activations.in_numpy import leaky_relu, leaky_relu_backward, relu_backward
 from nnlib.data import digits
 from nnlib.evidence import Band, at_least, experiment
 from nnlib.gradient_flow.in_numpy import clip_grad_norm, clip_grad_value
@@ -78,10 +78,12 @@ def slope_in_time(seed):
     verdict="wrong",
     truth="These are two problems: one exponent, with opposite signs. What helps against one can cause the "
     "other.",
-    settings="50 pre-activation blocks (two ReLU layers of 64 and a shortcut), or their branches without the "
-    "shortcuts; normal weights of standard deviation s/8; gradient for the input ÷ gradient behind the last",
+    settings="time: as H17; depth: 50 pre-activation blocks (two ReLU layers of 64 and a shortcut), or their "
+    "branches without the shortcuts; normal weights of standard deviation s/8; gradient for the input ÷ "
+    "gradient behind the last",
     seeds=5,
     bands={
+        **{f"ρ = {rho}: slope": _near(log(rho)) for rho in RATES},
         "s = 0.1, plain": Band(0, 1e-90),
         "s = 0.1, with shortcuts": Band(0.9, 1.1),
         "s = √2, plain": Band(0.01, 100),
@@ -89,7 +91,8 @@ def slope_in_time(seed):
     },
 )
 def one_problem(seed):
-    ratios = []
+    rng = np.random.default_rng(seed)
+    slopes, ratios = [slope_per_step(rho, rng) for rho in RATES], []
     for scale in (0.1, 2**0.5):
         for shortcut in (0, 1):
             rng, kept = np.random.default_rng(seed), []
@@ -102,7 +105,7 @@ def one_problem(seed):
             for a, w1, w2 in reversed(kept):
                 g = shortcut * g + ((g @ w2) * (a @ w1.T > 0)) @ w1 * (a > 0)
             ratios.append(np.linalg.norm(g) / np.linalg.norm(sent))
-    return dict(zip(one_problem.bands, ratios))
+    return dict(zip(one_problem.bands, slopes + ratios))
 
 
 @experiment(
@@ -209,6 +212,8 @@ def relu_is_safe(seed):
     "training digits; then 10 epochs of SGD 0.5, with ReLU or with leaky ReLU in its place",
     seeds=6,
     bands={
+        "derivative at −1: ReLU": Band(0, 0),
+        "derivative at −1: leaky ReLU": Band(0.01, 0.01),
         "silent after SGD 3": Band(70, 100, unit="%"),
         "of these, weights moved: ReLU": Band(0, 0, unit="%"),
         "of these, weights moved: leaky ReLU": Band(95, 100, unit="%"),
@@ -232,7 +237,9 @@ def positive_side(seed):
         fit(twin, x, y, lr=0.5, epochs=10, batch_size=64, rng=np.random.default_rng(seed))
         moved.append(100 * (twin[0].params["weight"] != before)[silent].any(axis=1).mean())
         right.append(100 * (twin(x).argmax(axis=1) == y).mean())
-    return dict(zip(positive_side.bands, (100 * silent.mean(), *moved, right[1] - right[0])))
+    pairs = relu_backward, leaky_relu_backward
+    slopes = [float(backward(np.ones(1), np.array([-1.0]))[0]) for backward in pairs]
+    return dict(zip(positive_side.bands, (*slopes, 100 * silent.mean(), *moved, right[1] - right[0])))
 
 
 # ----------------------------------------------------------------------------------------- degradation
