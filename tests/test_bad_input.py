@@ -268,15 +268,19 @@ def a_number_out_of_range(draw, call, name):
 
 @spoils(is_number)
 def no_number(draw, call, name):
-    spec = call.specs[name]
     spoiled = [True, False, "0.1", [0.1], np.array(0.1), torch.tensor(0.1), math.nan]
-    return draw(st.sampled_from(spoiled + [0.5] * (spec.kind == "int") + [None] * (not spec.optional)))
+    return draw(st.sampled_from(spoiled + [0.5] * (call.specs[name].kind == "int")))
+
+
+@spoils(lambda call, name, spec, value: spec.kind in ("float", "int", "pair") and not spec.optional)
+def nothing_for_a_number(draw, call, name):
+    return None
 
 
 @spoils(lambda call, name, spec, value: spec.kind == "pair")
 def no_number_and_no_pair(draw, call, name):
     spoiled = [True, 0.5, "2", (), (1,), (1, 1, 1), (1, 0.5), ("same", 1), np.ones(2), math.nan]
-    return draw(st.sampled_from(spoiled + [None] * (not call.specs[name].optional)))
+    return draw(st.sampled_from(spoiled))
 
 
 @spoils(lambda call, name, spec, value: spec.kind == "pair" and spec.bounds)
@@ -449,7 +453,7 @@ def test_a_class_that_does_not_exist_is_refused(version, label):
 def test_no_function_and_no_spoiler_is_left_out():
     for path, version in FUNCTIONS:
         kinds = [spoiler for p, v, spoiler in SPOTS if (p, v) == (path, version)]
-        assert len(kinds) >= 2, f"{path} of {version} can hardly be spoiled: {kinds}"
+        assert len(kinds) >= 3, f"{path} of {version} can hardly be spoiled: {kinds}"
     used = {spoiler for _, _, spoiler in SPOTS}
     assert {"another_rank", "a_size_that_does_not_fit", "a_number_out_of_range", "no_finite_numbers"} <= used
     assert {"an_unknown_choice", "neither_true_nor_false", "labels_that_are_no_integers"} <= used
