@@ -369,7 +369,7 @@ def test_muon_moves_the_matrices_of_a_model_and_adamw_the_rest():
             for optimizer in both:
                 optimizer.step()
     expected = torch.nn.utils.parameters_to_vector(twin.parameters()).detach()
-    assert core.max_difference(model.params, expected) < 1e-9
+    assert core.max_difference(model.params, expected) < 1e-12
 
 
 def test_muon_trains_models_together_as_alone():
@@ -378,7 +378,7 @@ def test_muon_trains_models_together_as_alone():
     fit_many(together, *points(), lr=lrs, **options)
     for model, other, lr in zip(alone, together, lrs):
         fit(model, *points(), lr=lr, **options)
-        np.testing.assert_allclose(other.params, model.params, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(other.params, model.params, rtol=0, atol=1e-12)
 
 
 def test_muon_keeps_float32_and_checks_its_arguments():
