@@ -200,11 +200,41 @@ class Toggle:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A line of text, which counts once Enter is pressed; `check` raises ValueError for what it refuses."""
+
+    value: str
+    label: str
+    check: Callable[[str], Any]
+    samples: tuple[str, ...]  # more texts that are accepted, each with a picture of its own
+
+    def widget(self, value: Any) -> Any:
+        import ipywidgets as w
+
+        return w.Text(value, continuous_update=False)
+
+    def accept(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise TypeError(f"{self.label} is {value!r}; expected text")
+        self.check(value)
+        return value
+
+    def sweep(self) -> list[Any]:
+        return [self.value, *self.samples]
+
+    def message(self, value: Any) -> dict[str, Any]:
+        return {"value": value}
+
+
+@dataclass(frozen=True)
 class Goal:
     """Something to reach by turning the controls: `met(values, result)` says whether it is reached."""
 
     text: str
     met: Callable[[dict[str, Any], Any], bool]
+
+
+_WIDTHS = {Choice: "auto", Text: "100%"}  # all others are sliders
 
 
 # ------------------------------------------------------------------------------------------------ canvas
@@ -416,7 +446,7 @@ class Explorer:
                 rows.append(widget)
                 continue
             widget.description = control.label
-            widget.layout.width = "320px" if isinstance(control, Slider) else "auto"
+            widget.layout.width = _WIDTHS.get(type(control), "320px")
             rows.append(w.HBox([widget, self._step_button(widget)]) if isinstance(control, Steps) else widget)
         buttons = [self._button("Reset", "back to the start", self.reset)]
         progress = w.FloatProgress(0, min=0, max=1, layout={"width": "160px"})

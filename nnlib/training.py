@@ -257,8 +257,8 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, name: s
 
 def _check_labels(output: Tensor, y: Tensor, ignore_index: int) -> None:
     """Name a label for which there is no output, before a GPU aborts on it."""
-    if y.dtype != torch.long or y.ndim != output.ndim - 1:
-        return  # not class labels
+    if y.dtype != torch.long or y.shape != output.shape[:1] + output.shape[2:]:
+        return  # not class labels of the outputs along dim 1, as F.cross_entropy takes them
     wrong = y[((y < 0) | (y >= output.shape[1])) & (y != ignore_index)]
     if len(wrong):
         classes = output.shape[1]

@@ -15,6 +15,7 @@ import math
 import threading
 import time
 import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from nnlib.explorer import (
     Seed,
     Slider,
     Steps,
+    Text,
     Toggle,
     explore,
     explorers,
@@ -38,7 +40,8 @@ from nnlib.explorer import (
 pytestmark = pytest.mark.slow  # every control of every explorer, over its whole range
 
 FOUND = dict(explorers())
-MADE = {path: make() for path, make in FOUND.items()}
+with mock.patch("nnlib.explorer.Canvas"):  # not drawn: what they declare is enough, and cheap to collect
+    MADE = {path: make() for path, make in FOUND.items()}
 TRAINED = [path for path, made in MADE.items() if made._generator]
 WITH_GOAL = [path for path, made in MADE.items() if made.goal]
 WITH_CODE = [path for path, made in MADE.items() if made.code()]
@@ -215,6 +218,8 @@ def unacceptable(control):
         return ["no such option", None, object()]
     if isinstance(control, Toggle):
         return [0, 1, "yes", None]
+    if isinstance(control, Text):
+        return ["", "xqzzt", 1, None]
     span = control.high - control.low
     outside = [control.low - span, control.high + span, control.high + 1e-3 * span, math.nan, math.inf]
     fractions = [control.low + 0.5] if isinstance(control, IntSlider) else []
@@ -435,6 +440,32 @@ def small(compute=lambda a, b, kind, on: a, **options):
     if "train" not in options:
         options["compute"] = compute
     return Explorer("Small", controls, setup, options.pop("draw", draw), size=(2, 1.5), **options)
+
+
+def lower_case(text):
+    if not text.islower():
+        raise ValueError(f"got {text!r}; expected lower case")
+
+
+def test_text_is_typed_checked_and_reset():
+    def setup(fig):
+        return figures.axes(fig).text(0.1, 0.5, "")
+
+    control = Text("abc", "a word", lower_case, samples=("hello",))
+    explorer = Explorer(
+        "Typed", {"word": control}, setup, lambda text, r: text.set_text(r), compute=lambda word: word
+    )
+    page = Page(explorer)
+    before = page.turn("word", "xyz")
+    page.turn("word", "Abc")
+    assert "got &#x27;Abc&#x27;; expected lower case" in page.error
+    assert page.picture == before and explorer.state() == {"word": "xyz"}, "the last good text stays"
+    assert page.turn("word", "<b>") != before and not page.error
+    page.press("Reset")
+    assert explorer.state() == {"word": "abc"}
+    for bad in ("", "ABC", 1, None):
+        with pytest.raises((TypeError, ValueError)):
+            explorer.update(word=bad)
 
 
 def fail(*_, **__):

@@ -4,6 +4,7 @@ So a NumPy lesson never waits for torch, and a twin is never derived from its re
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ LEVELS = [
     {"data"},
     {"in_numpy", "cases"},
     {"in_torch"},
-    {"figures", "layers", "training"},
+    {"figures", "language", "layers", "training"},
     {"cards", "diagnosis", "explorer", "evidence", "exercises", "show"},
     {"experiments", "explorers", "concept exercises"},
 ]
+TORCH_FIRST = ("in_torch", "language", "training")
 HEAVY = {"torch", "matplotlib", "ipywidgets", "IPython", "PIL"}
 
 
@@ -42,8 +44,13 @@ MODULES = {
 CONCEPT_PACKAGES = {f"nnlib.{concept}" for concept in core.concepts()}
 
 
-def imports(module: str, everywhere: bool = True) -> Iterator[str]:
+@functools.cache
+def imports(module: str, everywhere: bool = True) -> list[str]:
     """The full names of what a module imports; inside functions too, where `everywhere`."""
+    return list(imported(module, everywhere))
+
+
+def imported(module: str, everywhere: bool) -> Iterator[str]:
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     for node in ast.walk(tree) if everywhere else tree.body:
         if isinstance(node, ast.Import):
@@ -84,9 +91,9 @@ def test_reference_and_twin_are_strangers(concept):
     assert "torch" not in {n.split(".")[0] for n in imports(f"nnlib.{concept}.cases")}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if kind(m) not in ("in_torch", "training")])
+@pytest.mark.parametrize("module", [m for m in MODULES if kind(m) not in TORCH_FIRST])
 def test_torch_is_imported_where_it_is_needed_and_not_before(module):
-    """Only twins and the PyTorch training loop import torch at the top; everybody else inside a function."""
+    """Only twins, the PyTorch training loop and the language model import torch at the top; everybody else inside a function."""
     assert "torch" not in {name.split(".")[0] for name in imports(module, everywhere=False)}
 
 
@@ -106,7 +113,7 @@ def test_the_references_load_neither_torch_nor_a_picture():
 
 def test_a_numpy_lesson_never_loads_torch():
     """What the setup cell of a notebook imports, and every experiment, explorer and exercise behind it."""
-    lesson = [m for m in MODULES if kind(m) not in ("in_torch", "training")]
+    lesson = [m for m in MODULES if kind(m) not in TORCH_FIRST]
     program = f"import sys, {', '.join(lesson)}\nprint('torch' in sys.modules, len(sys.modules))"
     loaded, count = run(program).split()
     assert loaded == "False" and int(count) > len(lesson)

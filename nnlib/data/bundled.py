@@ -14,6 +14,8 @@ DIGITS = FOLDER / "digits.npz"
 DIGITS_SHA256 = "5f44d7b8e1e4eb000d821ba5656974eb3d5b035fdb08fd8804ee65fa65b2b210"
 NAMES = FOLDER / "names.csv"
 NAMES_SHA256 = "217f8781f34a33ac74a55578cb5e9bf14a2a33cd06286aa1c801097e6f68a6af"
+LANGUAGE_MODEL = FOLDER / "language_model.npz"
+LANGUAGE_MODEL_SHA256 = "e594cb32af45d5dd8d42f5636097c5cfdc58b221f75ca33ebb389df8fd9d0f32"
 KINDS = ("element", "constellation", "mineral")
 
 
@@ -51,7 +53,7 @@ def digits(dtype: type = np.float64) -> Split:
     doi:10.24432/C50P49.
     """
     dtype = float_type(dtype)
-    with np.load(io.BytesIO(_original(DIGITS, DIGITS_SHA256)), allow_pickle=False) as file:
+    with np.load(io.BytesIO(original(DIGITS, DIGITS_SHA256)), allow_pickle=False) as file:
         x = as_inputs(file["images"], 16, dtype)
         y = file["labels"].astype(np.int64)
         train, test = file["train"], file["test"]
@@ -72,12 +74,26 @@ def names() -> Names:
     ------
     FileNotFoundError, ValueError : `data/names.csv` is missing or not the original
     """
-    lines = _original(NAMES, NAMES_SHA256).decode("ascii").splitlines()[1:]
+    lines = original(NAMES, NAMES_SHA256).decode("ascii").splitlines()[1:]
     kinds, words = zip(*(line.lower().split(",") for line in lines))
     return Names(np.array(words), np.array([KINDS.index(kind) for kind in kinds]))
 
 
-def _original(path: Path, sha256: str) -> bytes:
+def language_model_weights() -> dict[str, np.ndarray]:
+    """The weights of the small language model, float32, by their names in `nnlib.language.LanguageModel`.
+
+    Every call returns new arrays.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : `data/language_model.npz` is missing or not the original
+    """
+    content = io.BytesIO(original(LANGUAGE_MODEL, LANGUAGE_MODEL_SHA256))
+    with np.load(content, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def original(path: Path, sha256: str) -> bytes:
     """The bytes of a file, once its checksum is right."""
     if not path.exists():
         raise FileNotFoundError(

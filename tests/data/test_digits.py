@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnlib.data import bundled, digits, downloaded
+from nnlib.data.grammar import SHA256
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -95,15 +96,16 @@ def test_a_missing_file_is_explained(tmp_path, monkeypatch):
 
 def test_the_readme_names_every_file_and_checksum():
     readme = (DATA / "README.md").read_text(encoding="utf-8")
-    checksums = {bundled.DIGITS_SHA256, bundled.NAMES_SHA256}
+    checksums = {bundled.DIGITS_SHA256, bundled.NAMES_SHA256, bundled.LANGUAGE_MODEL_SHA256}
+    checksums |= set(SHA256.values())
     for collection in (downloaded.MNIST, downloaded.FASHION_MNIST):
         for file in collection.files:
             assert f"| `{file.name}` | {file.size:,} | `{file.sha256}` |" in readme
             checksums.add(file.sha256)
     assert set(re.findall(r"\b[0-9a-f]{64}\b", readme)) == checksums
-    assert {f"`{path.name}`" for path in DATA.iterdir() if path.suffix in (".npz", ".csv", ".py")} <= set(
-        re.findall(r"`[^`]+`", readme)
-    )
+    assert {
+        f"`{path.name}`" for path in DATA.iterdir() if path.suffix in (".npz", ".csv", ".txt", ".py")
+    } <= set(re.findall(r"`[^`]+`", readme))
 
 
 def test_importing_the_data_loads_numpy_only():
