@@ -49,9 +49,10 @@ def _cast(value: Any, dtype: Any) -> Any:
 # ------------------------------------------------------------------------------------------- discovery
 
 
-def concepts() -> list[str]:
+@functools.cache
+def concepts() -> tuple[str, ...]:
     """The concepts, found by walking the folders: whatever holds an `in_numpy.py`."""
-    return sorted(p.parent.name for p in Path(__file__).parent.glob("*/in_numpy.py"))
+    return tuple(sorted(p.parent.name for p in Path(__file__).parent.glob("*/in_numpy.py")))
 
 
 def load(concept: str, role: str) -> ModuleType:
@@ -170,18 +171,19 @@ def _choices(text: str) -> tuple[Any, ...]:
     return tuple(sorted(eval(words[0]))) if words else ()
 
 
-def documented(f: Callable, section: str = "Parameters") -> list[Spec]:
+@functools.cache
+def documented(f: Callable, section: str = "Parameters") -> tuple[Spec, ...]:
     """What one section of a docstring says, a `Spec` for each name."""
     lines = inspect.cleandoc(f.__doc__ or "").splitlines()
     if section not in lines:
-        return []
+        return ()
     specs: list[Spec] = []
     for line in lines[lines.index(section) + 2 :]:
         if re.match(r"-{3,}$", line):  # the underline of the next section: its title was no parameter
             break
         if m := re.match(r"(\w+(?:, \w+)*) : (.*)", line):
             specs += [_spec(name, m[2]) for name in m[1].split(", ")]
-    return specs
+    return tuple(specs)
 
 
 @functools.cache
@@ -194,7 +196,7 @@ def specs(concept: str, name: str) -> dict[str, Spec]:
     found = {s.name: s for s in documented(base)}
     if name.endswith("_backward"):
         outputs = documented(base, "Returns")
-        several = Spec("grad_output", "tuple", others=tuple(outputs))
+        several = Spec("grad_output", "tuple", others=outputs)
         grad = outputs[0] if len(outputs) == 1 else several
         found = {"grad_output": replace(grad, name="grad_output", bounds=None, optional=False), **found}
     return found

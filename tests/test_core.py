@@ -276,7 +276,7 @@ def test_the_parameters_section_alone_is_read():
         ("b", "float", ()),
     ]
     assert [s.name for s in core.documented(f, "Returns")] == ["y"]
-    assert core.documented(f, "Notes") == []
+    assert core.documented(f, "Notes") == ()
 
 
 # --------------------------------------------------------------------------------------- the checked call
@@ -395,7 +395,7 @@ def test_a_twin_without_a_reference_says_so(example):
 
 def test_concepts_are_the_folders_with_a_reference():
     assert {"neuron", "normalization"} <= set(core.concepts())
-    assert "data" not in core.concepts() and core.concepts() == sorted(core.concepts())
+    assert "data" not in core.concepts() and list(core.concepts()) == sorted(core.concepts())
 
 
 def test_a_wrong_name_is_answered_with_the_right_ones():

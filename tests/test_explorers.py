@@ -219,7 +219,7 @@ def unacceptable(control):
     if isinstance(control, Toggle):
         return [0, 1, "yes", None]
     if isinstance(control, Text):
-        return ["", "xqzzt", 1, None]
+        return ["", "7 §", 1, None]
     span = control.high - control.low
     outside = [control.low - span, control.high + span, control.high + 1e-3 * span, math.nan, math.inf]
     fractions = [control.low + 0.5] if isinstance(control, IntSlider) else []

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import functools
 import os
 import re
 import subprocess
@@ -76,8 +77,9 @@ def exercise(name, solution="def square(x):\n    return x * x"):
     ]
 
 
+@functools.cache
 def example(name, before, next):
-    """A notebook that follows the template."""
+    """A notebook that follows the template, as text."""
     cells = [
         text("title", OPENING.format(name=name, before=before, next=next)),
         code("setup", "import numpy as np\n\nseed = 5"),
@@ -94,7 +96,7 @@ def example(name, before, next):
     for section in SECTIONS:
         slug = section.lower().replace(" ", "-")
         cells += [text(f"section-{slug}", f"## {section}\n\nWords."), *bodies.get(section, [])]
-    return book(*cells)
+    return nbformat.writes(book(*cells))
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def course(tmp_path):
     folder.mkdir()
     names = ["04_before", "05_example", "06_after"]
     for name, before, next in zip(names, ["04_before", *names], [*names[1:], "06_after"]):
-        nbformat.write(example(name, before, next), folder / f"{name}.ipynb")
+        (folder / f"{name}.ipynb").write_text(example(name, before, next), encoding="utf-8")
     with open(folder / "questions.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(QUESTIONS)
     return folder

@@ -263,10 +263,10 @@ FAULTS = [
         "gradient_flow.clip_grad_norm",
     ),
     Fault(
-        "the ReLU behind the sum closes one path only",
+        "the ReLU behind the sum closes neither path",
         "gradient_flow/in_numpy",
-        "return grad_sum + grad_z1 @ weight1, *grad_weights",
-        "return grad_output + grad_z1 @ weight1, *grad_weights",
+        "grad_sum = grad_output * (residual_mlp.unchecked(*args) > 0)",
+        "grad_sum = grad_output",
         "gradient_flow.residual_block-",
     ),
     Fault(
@@ -460,8 +460,8 @@ FAULTS = [
     Fault(
         "the generated samples are smoothed too",
         "gan/in_numpy",
-        "grad_output * _sigmoid(fake) / fake.size",
-        "grad_output * (_sigmoid(fake) - (1 - real_label)) / fake.size",
+        "grad_output * sigmoid.unchecked(fake) / fake.size",
+        "grad_output * (sigmoid.unchecked(fake) - (1 - real_label)) / fake.size",
         "gan.minimax_discriminator-",
     ),
     Fault(

@@ -124,6 +124,10 @@ def _maps():
     return found
 
 
+def _a(digit):
+    return f"an {digit}" if digit == 8 else f"a {digit}"
+
+
 def latent_walk():
     def compute(model, z1, z2):
         x, y, *_ = _digits()
@@ -175,11 +179,11 @@ def latent_walk():
         artists["cross"].set_data([r["z"][0]], [r["z"][1]])
         artists["picture"].set_data(r["picture"].reshape(8, 8))
         artists["nearest"].set_data(r["nearest"].reshape(8, 8))
-        artists["far"].set_text(f"a {r['label']}, at distance {r['distance']:.2f}")
+        artists["far"].set_text(f"{_a(r['label'])}, at distance {r['distance']:.2f}")
 
     def note(values, r):
         return (
-            f"nearest training digit: a {r['label']}, at distance {r['distance']:.2f}; "
+            f"nearest training digit: {_a(r['label'])}, at distance {r['distance']:.2f}; "
             f"a test digit's code is {r['gap']:.2f} away"
         )
 
@@ -300,7 +304,7 @@ def bottleneck():
         artists = {"image": _gallery(left, BLOCKS, 8)}
         left.set_title("Rebuilt from k numbers")
         right.set(xlim=(0, 64), ylim=(1e-5, 0.3), yscale="log", xlabel="numbers in the code, k")
-        right.set_ylabel("mean squared error (log scale)")
+        right.set_ylabel("mean squared error (log, cut at 10⁻⁵)")
         right.set_title("The error falls with k, for noise too")
         names = ("training digits", figures.BLUE, "-"), ("test digits", figures.VERMILLION, "--")
         for (name, color, dash), curve in zip(
@@ -308,7 +312,7 @@ def bottleneck():
         ):
             right.plot(range(1, 65), curve, color=color, ls=dash, label=name)
         right.legend(loc="lower left")
-        artists["point"] = right.plot([], [], "o", color="black", ms=8)[0]
+        artists["point"] = right.plot([], [], "o", color="black", ms=8, clip_on=False, in_layout=False)[0]
         return artists
 
     def draw(artists, r):
@@ -325,7 +329,10 @@ def bottleneck():
         setup,
         draw,
         compute=compute,
-        note=lambda values, r: f"{r['k']} of 64 numbers: mean squared error {r['error']:.4f}",
+        note=lambda values, r: (
+            f"{r['k']} of 64 numbers: mean squared error "
+            + (f"{r['error']:.3g}" if r["error"] > 1e-5 else "below 0.00001")
+        ),
         goal=Goal(
             "test digits with an error below 0.01, from at most 22 numbers",
             lambda values, r: values["inputs"] == INPUTS[0] and r["error"] < 0.01 and r["k"] <= 22,
@@ -371,7 +378,7 @@ def deep_bottleneck():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.5))
-        left.set(xlim=(0, epochs), ylim=(0.002, 0.2), yscale="log", xlabel="epochs")
+        left.set(xlim=(0, epochs), ylim=(0.002, 0.6), yscale="log", xlabel="epochs")
         left.set_ylabel("mean squared error (log scale)")
         left.set_title("Deep against linear, same k")
         artists = {
@@ -487,6 +494,9 @@ def _noise_curves(trained_at, kind):
     return np.array([[((s - x) ** 2).mean(), ((model(s) - x) ** 2).mean()] for s in spoiled]).T
 
 
+TOP = 0.175  # of the error axis; a dot on this edge lies above, and its error is told in words
+
+
 def denoising():
     def compute(level, trained_at, kind, seed):
         x = _digits().x_test
@@ -504,11 +514,13 @@ def denoising():
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.3, 1))
         artists = {"image": _gallery(left, ["clean", "input", "rebuilt"], 8)}
         left.set_title("Eight of 540 test digits")
-        right.set(xlim=(0, 1), ylim=(0, 0.16), xlabel="noise level", ylabel="mean squared error")
+        right.set(xlim=(0, 1), ylim=(0, TOP), xlabel="noise level", ylabel="mean squared error")
         right.set_title("Distance to the clean picture")
         artists["before"] = right.plot([], [], color=figures.GRAY, ls=":", label="input")[0]
         artists["after"] = right.plot([], [], color=figures.BLUE, label="rebuilt")[0]
-        artists["points"] = right.plot([], [], "o", color="black", ms=7)[0]
+        artists["points"] = right.plot([], [], "o", color="black", ms=7, clip_on=False, in_layout=False)[0]
+        artists["beyond"] = right.text(0, 0.98 * TOP, "", fontsize=9, ha="center", va="top")
+        artists["beyond"].set_bbox(dict(fc="white", ec="none", alpha=0.8, pad=1))
         right.legend(loc="upper left")
         return artists
 
@@ -516,7 +528,11 @@ def denoising():
         artists["image"].set_data(_mosaic(*r["pictures"]))
         for name, curve in zip(("before", "after"), r["curves"]):
             artists[name].set_data(LEVELS, curve)
-        artists["points"].set_data([r["level"]] * 2, np.minimum([r["before"], r["after"]], 0.16))
+        errors = np.array([r["before"], r["after"]])
+        artists["points"].set_data([r["level"]] * 2, np.minimum(errors, TOP))
+        above = [f"{n} {e:.2f}" for n, e in zip(("input", "rebuilt"), errors) if e > TOP]
+        artists["beyond"].set_text(f"↑ {', '.join(above)}" if above else "")
+        artists["beyond"].set_x(np.clip(r["level"], 0.6, 0.75))
 
     def note(values, r):
         share = f", {r['after'] / r['before']:.2f} of the noise is left" if r["before"] > 0 else ""
@@ -635,7 +651,7 @@ def threshold():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.6, 1))
         left.set(xlim=(1e-5, 0.5), ylim=(0, 0.4), xscale="log", ylabel="share of the pictures")
-        left.set_xlabel("reconstruction error (log scale)")
+        left.set_xlabel("reconstruction error (log, cut at 10⁻⁵)")
         left.set_title("Whatever lies right of the line raises an alarm")
         artists = {}
         for name, color, hatch in (("normal", figures.BLUE, ""), ("odd", figures.VERMILLION, "///")):
@@ -648,17 +664,21 @@ def threshold():
         right.set_title("ROC: every threshold")
         right.plot([0, 1], [0, 1], color=figures.GRAY, ls=":")
         artists["roc"] = right.plot([], [], color=figures.BLUE)[0]
-        artists["point"] = right.plot([], [], "o", color="black", ms=8)[0]
+        artists["point"] = right.plot([], [], "o", color="black", ms=8, clip_on=False, in_layout=False)[0]
         artists["auc"] = right.text(0.97, 0.05, "", ha="right")
         return artists
 
     def draw(artists, r):
         for name, counts in zip(("normal", "odd"), r["counts"]):
             artists[name].set_data(counts)
+        highest = max(max(counts) for counts in r["counts"])
+        artists["cut"].axes.set_ylim(0, max(0.4, 1.1 * highest))
         artists["cut"].set_xdata([np.clip(r["cut"], bins[0], bins[-1])] * 2)
         artists["roc"].set_data(*r["roc"])
         artists["point"].set_data([r["at"][0]], [r["at"][1]])
         artists["auc"].set_text(f"area {r['auc']:.2f}")
+        free = (0.97, 0.05) if r["auc"] >= 0.5 else (0.45, 0.9)  # where the curve is not
+        artists["auc"].set_position(free)
 
     def note(values, r):
         alarms, caught = (100 * share for share in r["at"])
@@ -682,12 +702,15 @@ def threshold():
             "catch 70 % of a digit left out, with at most 5 % false alarms",
             lambda values, r: values["kind"] == UNSEEN and r["at"][1] >= 0.7 and r["at"][0] <= 0.05,
         ),
-        code={"numpy": _DATA + _THRESHOLD_NUMPY, "torch": _DATA + _THRESHOLD_TORCH},
+        code={
+            "numpy": _DATA + _THRESHOLD_DATA + _THRESHOLD_NUMPY,
+            "torch": _DATA + _THRESHOLD_DATA + _THRESHOLD_TORCH,
+        },
         answer=lambda r: r["auc"],
     )
 
 
-_THRESHOLD_NUMPY = """
+_THRESHOLD_DATA = """
 unseen = $kind == "a digit left out of training"
 seen = x[y != $digit] if unseen else x
 rng = np.random.default_rng(0)
@@ -698,7 +721,9 @@ elif $kind == "blends of two digits":
 else:
     rng.permutation(len(x_test))
     normal, odd = x_test, rng.uniform(size=x_test.shape)
+"""
 
+_THRESHOLD_NUMPY = """
 mean = seen.mean(axis=0)
 components = np.linalg.svd(seen - mean, full_matrices=False)[2][:$k]
 error = [(((p - mean) @ components.T @ components + mean - p) ** 2).mean(axis=1) for p in (normal, odd)]
@@ -709,17 +734,6 @@ answer = (error[1][:, None] > error[0]).mean()            # the area: how often 
 
 _THRESHOLD_TORCH = """
 import torch
-
-unseen = $kind == "a digit left out of training"
-seen = x[y != $digit] if unseen else x
-rng = np.random.default_rng(0)
-if unseen:
-    normal, odd = x_test[y_test != $digit], x_test[y_test == $digit]
-elif $kind == "blends of two digits":
-    normal, odd = x_test, (x_test + x_test[rng.permutation(len(x_test))]) / 2
-else:
-    rng.permutation(len(x_test))
-    normal, odd = x_test, rng.uniform(size=x_test.shape)
 
 normal, odd, seen = map(torch.from_numpy, (normal, odd, seen))
 vectors = torch.linalg.eigh(torch.cov(seen.T)).eigenvectors[:, -$k:]
@@ -765,7 +779,7 @@ def collapse():
             "name": left.text(
                 size,
                 0.1,
-                "β · noise",
+                "",
                 color=figures.VERMILLION,
                 ha="right",
                 va="bottom",
@@ -781,9 +795,10 @@ def collapse():
         return artists
 
     def draw(artists, r):
-        level = np.clip(r["level"], 1e-3, 3)
-        artists["level"].set_ydata([level, level])
-        artists["name"].set_y(min(level * 1.05, 1.6))  # below the title
+        artists["level"].set_ydata([r["level"]] * 2)
+        artists["name"].set_y(np.clip(r["level"] * 1.05, 1.05e-3, 1.6))  # below the title
+        where = "↓ " if r["level"] < 1e-3 else "↑ " if r["level"] > 3 else ""
+        artists["name"].set_text(f"{where}β · noise = {r['level']:.2g}")
         for bar, kl in zip(artists["kl"], r["kl"]):
             bar.set_height(kl)
         artists["active"].set_text(f"{r['active']} of {size} units in use")
@@ -867,7 +882,8 @@ def two_gradients():
             "curve": left.plot(line, (line - 2) ** 2, color=figures.GRAY)[0],
             "points": left.plot([], [], "o", color="black", ms=4, alpha=0.5)[0],
         }
-        right.set(xlim=(-40, 40), ylim=(0, 1.05), xlabel="estimate of the slope for mu", yticks=[])
+        right.set(xlim=(-40, 40), ylim=(0, 1.4), yticks=[])  # with room for the names
+        right.set_xlabel("estimate of the slope for mu (at the edge: beyond)")
         right.set_title(f"{runs:,} estimates, each from fresh samples")
         for name, color, hatch, text in (
             ("score", figures.VERMILLION, "///", "score function"),
@@ -877,7 +893,7 @@ def two_gradients():
             artists[name] = right.stairs(np.zeros(80), bins, **style)
         artists["true"] = right.axvline(0, color="black", ls="--", lw=1.2)
         right.legend(loc="upper left")
-        artists["ratio"] = right.text(39, 0.95, "", ha="right")
+        artists["ratio"] = right.text(39, 1.27, "", ha="right")
         return artists
 
     def draw(artists, r):
@@ -894,7 +910,7 @@ def two_gradients():
         return (
             f"true slope {r['true']:.1f}; mean ± spread: reparameterized {r['through'].mean():.1f} ± "
             f"{r['through'].std():.2f}, score function {r['score'].mean():.1f} ± {r['score'].std():.2f}"
-        )
+        ).replace("-", "−")
 
     return Explorer(
         "Two ways to differentiate through chance",

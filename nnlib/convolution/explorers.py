@@ -102,17 +102,18 @@ def kernel():
         artists["weight"].set_data(r["weight"])
         for i, j in np.ndindex(3, 3):
             value = r["weight"][i, j]
-            artists["numbers"][i][j].set(text=f"{value:.2g}", color="white" if abs(value) > 1.7 else "black")
+            words = f"{value:.2g}".replace("-", "−")
+            artists["numbers"][i][j].set(text=words, color="white" if abs(value) > 1.7 else "black")
         most = max(np.abs(r["y"]).max(), 1e-9)
         artists["y"].set_data(r["y"])
         artists["y"].set_clim(-most, most)
         artists["range"].set_text(
-            f"from {r['y'].min():.2g} to {r['y'].max():.2g}; orange below 0, purple above"
+            f"from {r['y'].min():.2g} to {r['y'].max():.2g}; orange below 0, purple above".replace("-", "−")
         )
 
     def note(values, r):
         unused = "" if values["kernel"] == "own" else "; your own count only with kernel = own"
-        return f"the nine numbers add up to {r['weight'].sum():.3g}{unused}"
+        return f"the nine numbers add up to {r['weight'].sum():.3g}{unused}".replace("-", "−")
 
     def met(values, r):
         upright, flat = np.abs(r["y"][10:14]).max(), np.abs(r["y"][:, 10:14]).max()
@@ -236,13 +237,13 @@ def arithmetic():
             artists[name].set_verts(_cells(len(kinds), unit))
             artists[name].set_facecolor([_COLORS[kind] for kind in kinds.ravel()])
         left, right = artists["titles"]
-        gray = "; gray: padding" if r["padding"] else ""
-        left.set_text(f"Input, {r['wide']} x {r['wide']}; dark: the window{gray}")
+        name, gray = ("Padded input", "; gray: padding") if r["padding"] else ("Input", "")
+        left.set_text(f"{name}, {r['wide']} × {r['wide']}; dark: the window{gray}")
         where = ""
         if r["at"]:
             row, column = r["at"]
             where = f"; orange: place {row * r['count'] + column + 1} of {r['count'] ** 2}"
-        right.set_text(f"Output, {r['count']} x {r['count']}{where}")
+        right.set_text(f"Output, {r['count']} × {r['count']}{where}")
         short = f"the window reaches over {r['reach']} pixels\nand there are only {r['wide']}"
         artists["missing"].set_text("" if r["count"] else short)
 
@@ -253,7 +254,8 @@ def arithmetic():
             f"({v['size']} + 2·{v['padding']} − {v['dilation']}·({v['kernel_size']} − 1) − 1) / {v['stride']}"
         )
         unread = f"; {r['unread']} pixels (pale orange) are read by no window" if r["unread"] else ""
-        return f"floor({inner}) + 1 = {r['count']}{unread}"
+        again = "; the first place follows the last" if v["place"] >= r["count"] ** 2 else ""
+        return f"floor({inner}) + 1 = {r['count']}{unread}{again}"
 
     def met(v, r):
         return bool(
@@ -370,7 +372,8 @@ def shifted_digit():
             ax.spines[:].set_visible(True)
         left.set_title("Move the digit")
         blank = np.zeros((12, 12))
-        right.set(xlim=(0, 1.02), ylim=(9.6, -0.6), yticks=range(10), xlabel="probability")
+        right.set(xlim=(0, 1.02), ylim=(9.6, -0.6), yticks=range(10))
+        right.set_xlabel("probability (gray: what it is)")
         right.set_title("What they read", pad=16)
         rows = np.arange(10)
         shown = dict(cmap="viridis", vmin=0, vmax=1, interpolation="nearest")

@@ -84,10 +84,10 @@ def units():
             ax.set(xlim=(-0.6, UNITS - 0.4), ylim=(0, 3.5), yticks=range(4), xticks=at, xlabel="hidden unit")
         middle.set(ylabel="value", title="Bars: this mask")
         right.set_title("Dots: the mean over masks")
-        for ax, text in ((middle, "gray: without dropout"), (right, "red: in use; band: ± one spread")):
-            ax.text(-0.4, 3.2, text, fontsize=9)
+        words = ((middle, "gray: without dropout"), (right, "red: in use; band: ± one spread"))
         style = dict(color=GRAY, linestyle="none")
         return dict(
+            words=[ax.text(-0.4, 3.2, text, fontsize=9) for ax, text in words],
             lines=left.add_collection(LineCollection(lines, linewidths=0.7)),
             kept=left.plot([], [], "o", color=BLUE, ms=8)[0],
             gone=left.plot([], [], "x", color=VERMILLION, ms=7, mew=1.5)[0],
@@ -108,6 +108,10 @@ def units():
             bar.set_height(min(height, top))
         artists["before"].set_data(at, r["x"])
         artists["zero"].set_data(at[~keep], np.full((~keep).sum(), 0.07))
+        highest = r["first"].max(), (r["mean"] + r["spread"]).max()
+        for words, height in zip(artists["words"], highest):  # what is cut off is told
+            first = words.get_text().split("; cut")[0]
+            words.set_text(f"{first}; cut at 3" if height > top else first)
         ends = np.clip([r["mean"] - r["spread"], r["mean"] + r["spread"]], 0, top)
         artists["spread"].set_segments([((u, low), (u, high)) for u, low, high in zip(at, *ends)])
         artists["mean"].set_data(at, np.minimum(r["mean"], top))
@@ -119,8 +123,8 @@ def units():
     def note(values, r):
         kept, total = r["keep"].sum(), r["first"].sum()
         return (
-            f"this mask keeps {kept} of {UNITS}, sum {total:.2f}; mean sum over {values['masks']} masks "
-            f"{r['mean'].sum():.2f}; in use {r['in_use'].sum():.2f}"
+            f"this mask keeps {kept} of {UNITS}, sum {total:.2f}; mean sum over {values['masks']} "
+            f"mask{'s' * (values['masks'] > 1)} {r['mean'].sum():.2f}; in use {r['in_use'].sum():.2f}"
         )
 
     return Explorer(
@@ -499,8 +503,9 @@ def uncertainty():
 
     def note(values, r):
         return (
-            f"numbers: standard deviations. In the gap masks disagree {ratio(r['masks']):.1f} times as much "
-            f"as on the data, the networks {ratio(r['networks']):.1f} times"
+            f"dashed: the truth; numbers: standard deviations. In the gap masks disagree "
+            f"{ratio(r['masks']):.1f} times as much as on the data, the networks "
+            f"{ratio(r['networks']):.1f} times"
         )
 
     return Explorer(

@@ -2,14 +2,10 @@
 
 import numpy as np
 
+from nnlib.activations.in_numpy import sigmoid
 from nnlib.core import Case
 from nnlib.exercises import Exercise
 from nnlib.gan import in_numpy
-
-
-def _sigmoid(x):
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
 
 # ------------------------------------------------------------------------- non_saturating_generator_backward
 
@@ -31,14 +27,14 @@ non_saturating_generator_backward = Exercise(
     "it is 0: the generator that needs help most gets none. The non-saturating loss is -mean log D."
 )
 def saturating(grad_output, fake):
-    return -grad_output * _sigmoid(fake) / fake.size
+    return -grad_output * sigmoid(fake) / fake.size
 
 
 @non_saturating_generator_backward.mistake(
     "You left out the mean: each score has a share of 1 / fake.size in the loss."
 )
 def no_mean(grad_output, fake):
-    return -grad_output * _sigmoid(-fake)
+    return -grad_output * sigmoid(-fake)
 
 
 @non_saturating_generator_backward.mistake(
@@ -46,7 +42,7 @@ def no_mean(grad_output, fake):
     "negative."
 )
 def uphill(grad_output, fake):
-    return grad_output * _sigmoid(-fake) / fake.size
+    return grad_output * sigmoid(-fake) / fake.size
 
 
 @non_saturating_generator_backward.mistake(
@@ -54,7 +50,7 @@ def uphill(grad_output, fake):
     "factor 1 / D that keeps the gradient alive where D is near 0."
 )
 def no_logarithm(grad_output, fake):
-    return -grad_output * _sigmoid(fake) * _sigmoid(-fake) / fake.size
+    return -grad_output * sigmoid(fake) * sigmoid(-fake) / fake.size
 
 
 @non_saturating_generator_backward.mistake(
@@ -62,14 +58,14 @@ def no_logarithm(grad_output, fake):
     "`fake.size`."
 )
 def by_rows(grad_output, fake):
-    return -grad_output * _sigmoid(-fake) / len(fake)
+    return -grad_output * sigmoid(-fake) / len(fake)
 
 
 @non_saturating_generator_backward.mistake(
     "You did not use `grad_output`. The loss may be one term of several, weighted before it arrives here."
 )
 def no_grad_output(grad_output, fake):
-    return -_sigmoid(-fake) / fake.size
+    return -sigmoid(-fake) / fake.size
 
 
 @non_saturating_generator_backward.mistake(
@@ -77,7 +73,7 @@ def no_grad_output(grad_output, fake):
     "wants them up."
 )
 def of_the_discriminator(grad_output, fake):
-    return grad_output * _sigmoid(fake) / fake.size
+    return grad_output * sigmoid(fake) / fake.size
 
 
 # --------------------------------------------------------------------------- minimax_discriminator_backward
@@ -108,7 +104,7 @@ def hard_label(grad_output, real, fake, real_label=1.0):
 )
 def two_sided(grad_output, real, fake, real_label=1.0):
     grad_real, _ = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
-    return grad_real, grad_output * (_sigmoid(fake) - (1 - real_label)) / fake.size
+    return grad_real, grad_output * (sigmoid(fake) - (1 - real_label)) / fake.size
 
 
 @minimax_discriminator_backward.mistake(
@@ -117,7 +113,7 @@ def two_sided(grad_output, real, fake, real_label=1.0):
 )
 def scaled_real(grad_output, real, fake, real_label=1.0):
     _, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
-    return grad_output * real_label * (_sigmoid(real) - 1) / real.size, grad_fake
+    return grad_output * real_label * (sigmoid(real) - 1) / real.size, grad_fake
 
 
 @minimax_discriminator_backward.mistake(
@@ -126,12 +122,12 @@ def scaled_real(grad_output, real, fake, real_label=1.0):
 )
 def one_mean(grad_output, real, fake, real_label=1.0):
     both = real.size + fake.size
-    return grad_output * (_sigmoid(real) - real_label) / both, grad_output * _sigmoid(fake) / both
+    return grad_output * (sigmoid(real) - real_label) / both, grad_output * sigmoid(fake) / both
 
 
 @minimax_discriminator_backward.mistake("You left out the means: divide by `real.size` and by `fake.size`.")
 def no_means(grad_output, real, fake, real_label=1.0):
-    return grad_output * (_sigmoid(real) - real_label), grad_output * _sigmoid(fake)
+    return grad_output * (sigmoid(real) - real_label), grad_output * sigmoid(fake)
 
 
 @minimax_discriminator_backward.mistake(
@@ -140,7 +136,7 @@ def no_means(grad_output, real, fake, real_label=1.0):
 )
 def fooled(grad_output, real, fake, real_label=1.0):
     grad_real, _ = in_numpy.minimax_discriminator_backward.unchecked(grad_output, real, fake, real_label)
-    return grad_real, -grad_output * _sigmoid(-fake) / fake.size
+    return grad_real, -grad_output * sigmoid(-fake) / fake.size
 
 
 @minimax_discriminator_backward.mistake(
@@ -148,7 +144,7 @@ def fooled(grad_output, real, fake, real_label=1.0):
     "multiplied by it."
 )
 def no_grad_output_for_d(grad_output, real, fake, real_label=1.0):
-    return (_sigmoid(real) - real_label) / real.size, _sigmoid(fake) / fake.size
+    return (sigmoid(real) - real_label) / real.size, sigmoid(fake) / fake.size
 
 
 # ------------------------------------------------------------------------------------- extragradient_step

@@ -80,7 +80,11 @@ def two_gaussians():
     def setup(fig):
         left, middle, right = figures.axes(fig, 1, 3, width_ratios=(1.25, 1, 1))
         left.set(
-            xlim=(-9, 9), ylim=(0, 1.6), yticks=(0, 0.5, 1), xlabel="x", title="Densities, and the best D"
+            xlim=(-9, 9),
+            ylim=(0, 2.1),
+            yticks=(0, 0.5, 1, 1.5, 2),
+            xlabel="x",
+            title="Densities, and the best D",
         )
         middle.set(xlim=(-6, 6), ylim=(0, 9), yticks=range(7), xlabel="mean of the generated")
         middle.set_title("How far apart they are")
@@ -98,7 +102,8 @@ def two_gaussians():
                 y, style = 0.98 - 0.08 * row, dict(transform=ax.transAxes, color=color)
                 ax.plot([0.06, 0.17], [y - 0.025] * 2, ls=dash, **style)
                 artists[name] = ax.plot([], [], color=color, ls=dash)[0]
-                artists["at " + name] = ax.plot([], [], "o", color=color, ms=5)[0]
+                dot = dict(color=color, ms=5, clip_on=False, in_layout=False)
+                artists["at " + name] = ax.plot([], [], "o", **dot)[0]
                 artists["word " + name] = ax.text(0.2, y, "", va="top", fontsize=9, **style)
         middle.axhline(np.log(2), color=figures.GRAY, lw=0.8, ls=":")
         middle.text(5.9, np.log(2) + 0.05, "log 2", ha="right", fontsize=8, color=figures.GRAY)
@@ -228,8 +233,8 @@ def bilinear_game():
             "start": left.plot([1], [0.5], "s", color=figures.VERMILLION, ms=5)[0],
             "end": left.plot([], [], "D", color="black", ms=5)[0],
             "values": middle.plot([], [], "o", color=figures.VERMILLION, ms=6)[0],
-            "radius": middle.text(0, 1.32, "", ha="center", fontsize=9),
-            "verdict": middle.text(0, -1.42, "", ha="center", fontsize=9, weight="bold"),
+            "radius": middle.text(0.04, 0.9, "", transform=middle.transAxes, fontsize=9),
+            "verdict": middle.text(0.04, 0.05, "", transform=middle.transAxes, fontsize=9, weight="bold"),
             "distance": right.plot([], [], color=figures.BLUE)[0],
             "theory": right.plot([], [], color=figures.VERMILLION, ls="--", lw=1)[0],
         }
@@ -239,10 +244,14 @@ def bilinear_game():
         artists["path"].set_data(*path.T)
         artists["points"].set_data(*path.T)
         artists["end"].set_data(*path[-1:].T)
+        reach = 2 if np.abs(path).max() <= 2 else 4
+        artists["path"].axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         values, radius = r["values"], r["radius"]
         shown = values[np.abs(values) > 1e-9]
         artists["values"].set_data(shown.real, shown.imag)
-        artists["radius"].set_text(f"largest size {radius:.3f}")
+        reach = max(1.6, 1.15 * np.abs(np.concatenate([shown.real, shown.imag])).max(initial=0))
+        artists["values"].axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        artists["radius"].set_text(f"largest size {radius:.4f}")
         word = "neither" if abs(radius - 1) < 1e-9 else "inward" if radius < 1 else "outward"
         artists["verdict"].set_text({"neither": "round and round"}.get(word, word))
         steps = np.arange(len(path))
@@ -454,7 +463,7 @@ def live_gan():
             ax.spines[:].set_visible(False)
         left.set_title("Blue: D says real")
         middle.set_title("Dark: both; orange: only G")
-        top.set(xlim=(0, STEPS), ylim=(-1, 3), xticks=[], ylabel="loss")
+        top.set(xlim=(0, STEPS), ylim=(-1, 3), xticks=[], ylabel="loss, cut at −1 and 3")
         bottom.set(xlim=(0, STEPS), ylim=(0, 1.05), xlabel="step", ylabel="share")
         surface = figures.surface(left, np.zeros(GRID**2), -REACH, REACH, interpolation="nearest")
         square = dict(origin="lower", extent=(-REACH, REACH, -REACH, REACH))
@@ -473,7 +482,9 @@ def live_gan():
             "g_loss": top.plot([], [], color=figures.VERMILLION, ls="--", label="loss of G")[0],
             "precision": bottom.plot([], [], color=figures.GREEN, label="quality")[0],
             "recall": bottom.plot([], [], color=figures.PURPLE, ls="--", label="coverage")[0],
-            "peaks": middle.text(-1.5, 1.42, "", fontsize=9, va="top"),
+            "peaks": middle.text(
+                -1.5, 1.42, "", fontsize=9, va="top", bbox=dict(fc="white", ec="none", pad=1)
+            ),
             "caption": left.text(-REACH, -1.67, "", fontsize=8, va="top"),
             "diverged": middle.text(0, 0, "", ha="center", weight="bold", color=figures.VERMILLION),
         }

@@ -8,6 +8,7 @@ from math import log
 
 import numpy as np
 
+from nnlib.activations.in_numpy import sigmoid
 from nnlib.core import checked
 
 no_gradient = {
@@ -21,17 +22,6 @@ no_gradient = {
 constants = {"spectral_norm": ("u", "v")}
 
 
-def _softplus(x):
-    """log(1 + exp(x)), by an exponential that cannot overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _sigmoid(x):
-    """1 / (1 + exp(-x)), by an exponential that cannot overflow."""
-    z = np.exp(-np.abs(x))
-    return np.where(x >= 0, np.ones_like(z), z) / (1 + z)
-
-
 # ---------------------------------------------------------------------------------------------- minimax
 
 
@@ -41,8 +31,8 @@ def minimax_discriminator(real, fake, real_label=1.0):
 
         loss = mean(real_label * softplus(-real) + (1 - real_label) * softplus(real)) + mean(softplus(fake))
 
-    softplus(-score) is -log D and softplus(score) is -log(1 - D). A real_label below 1 is one-sided label
-    smoothing: the best D then never says more than real_label.
+    softplus(-score) is -log D and softplus(score) is -log(1 - D); logaddexp(0, score) is softplus without
+    overflow. A real_label below 1 is one-sided label smoothing: the best D never says more than real_label.
 
     Parameters
     ----------
@@ -59,8 +49,8 @@ def minimax_discriminator(real, fake, real_label=1.0):
     Goodfellow et al. (2014), arXiv:1406.2661, equation 1. Label smoothing: Salimans et al. (2016),
     arXiv:1606.03498, section 3.4.
     """
-    on_real = real_label * _softplus(-real) + (1 - real_label) * _softplus(real)
-    return on_real.mean() + _softplus(fake).mean()
+    on_real = real_label * np.logaddexp(0, -real) + (1 - real_label) * np.logaddexp(0, real)
+    return on_real.mean() + np.logaddexp(0, fake).mean()
 
 
 @checked
@@ -70,7 +60,8 @@ def minimax_discriminator_backward(grad_output, real, fake, real_label=1.0):
     grad_real = grad_output * (sigmoid(real) - real_label) / real.size
     grad_fake = grad_output * sigmoid(fake) / fake.size
     """
-    return grad_output * (_sigmoid(real) - real_label) / real.size, grad_output * _sigmoid(fake) / fake.size
+    grad_real = grad_output * (sigmoid.unchecked(real) - real_label) / real.size
+    return grad_real, grad_output * sigmoid.unchecked(fake) / fake.size
 
 
 @checked
@@ -91,7 +82,7 @@ def minimax_generator(fake):
     ----------
     Goodfellow et al. (2014), arXiv:1406.2661, equation 1.
     """
-    return -_softplus(fake).mean()
+    return -np.logaddexp(0, fake).mean()
 
 
 @checked
@@ -100,7 +91,7 @@ def minimax_generator_backward(grad_output, fake):
 
     grad_fake = -grad_output * sigmoid(fake) / fake.size
     """
-    return -grad_output * _sigmoid(fake) / fake.size
+    return -grad_output * sigmoid.unchecked(fake) / fake.size
 
 
 @checked
@@ -121,7 +112,7 @@ def non_saturating_generator(fake):
     ----------
     Goodfellow et al. (2014), arXiv:1406.2661, section 3.
     """
-    return _softplus(-fake).mean()
+    return np.logaddexp(0, -fake).mean()
 
 
 @checked
@@ -130,7 +121,7 @@ def non_saturating_generator_backward(grad_output, fake):
 
     grad_fake = -grad_output * sigmoid(-fake) / fake.size
     """
-    return -grad_output * _sigmoid(-fake) / fake.size
+    return -grad_output * sigmoid.unchecked(-fake) / fake.size
 
 
 # ---------------------------------------------------------------------------------------- least squares
@@ -435,7 +426,7 @@ def optimal_discriminator(log_p, log_q):
     ----------
     Goodfellow et al. (2014), arXiv:1406.2661, Proposition 1.
     """
-    return _sigmoid(log_p - log_q)
+    return sigmoid.unchecked(log_p - log_q)
 
 
 @checked
@@ -445,7 +436,7 @@ def optimal_discriminator_backward(grad_output, log_p, log_q):
     grad_log_p = grad_output * D * (1 - D),   grad_log_q = -grad_log_p
     """
     z = log_p - log_q
-    grad = grad_output * _sigmoid(z) * _sigmoid(-z)
+    grad = grad_output * sigmoid.unchecked(z) * sigmoid.unchecked(-z)
     return grad, -grad
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlib.activations.in_numpy import sigmoid
 from nnlib.core import Case
 from nnlib.exercises import Exercise
 from nnlib.gradient_flow import in_numpy
@@ -267,7 +268,7 @@ highway_backward = Exercise(
 
 def _highway(grad_output, x, weight, bias, weight_gate, bias_gate, **wrong):
     """The solution with one piece replaced."""
-    v = {"h": np.tanh(x @ weight.T + bias), "t": (1 + np.tanh((x @ weight_gate.T + bias_gate) / 2)) / 2}
+    v = {"h": np.tanh(x @ weight.T + bias), "t": sigmoid(x @ weight_gate.T + bias_gate)}
     v |= dict(g=grad_output, x=x, weight=weight, weight_gate=weight_gate)
     pieces = dict(
         z=lambda v: v["g"] * v["t"] * (1 - v["h"] ** 2),
@@ -545,9 +546,9 @@ cliff_backward = Exercise(
 
 def _cliff(grad_output, x, steps, target, last=None, back=None, share=None, only=None):
     w, b = x.T
-    p = [(1 + np.tanh(np.full_like(w, 0.25))) / 2]
+    p = [sigmoid.unchecked(np.full_like(w, 0.5))]
     for _ in range(steps):
-        p.append((1 + np.tanh((w * p[-1] + b) / 2)) / 2)
+        p.append(sigmoid.unchecked(w * p[-1] + b))
     end = p[-1]
     grad_s = (last or (lambda g, p: g * 2 * (p - target) * p * (1 - p)))(grad_output, end)
     grad_w, grad_b = np.zeros_like(w), np.zeros_like(b)

@@ -9,21 +9,16 @@ from nnlib.activations.in_numpy import leaky_relu, leaky_relu_backward, relu_bac
 from nnlib.data import digits
 from nnlib.evidence import Band, at_least, experiment
 from nnlib.gradient_flow.in_numpy import clip_grad_norm, clip_grad_value
+from nnlib.initialization.in_numpy import orthogonal
 from nnlib.layers import BatchNorm1d, Layer, Linear, ReLU, Residual, Sequential, fit, train
 from nnlib.losses.in_numpy import cross_entropy_backward
 
 # ------------------------------------------------------------------------------------ products over time
 
 
-def orthogonal(size, rng):
-    """A random rotation: no vector becomes longer or shorter."""
-    q, r = np.linalg.qr(rng.normal(size=(size, size)))
-    return q * np.sign(np.diag(r))
-
-
 def gradients_through_time(rho, steps, rng, tanh=False, size=50, rows=16):
     """Lengths of the gradient for each input of a recurrent network, the last one first and set to 1."""
-    recurrent, first = rho * orthogonal(size, rng), rng.normal(size=(size, size))
+    recurrent, first = rho * orthogonal(rng.normal(size=(size, size))), rng.normal(size=(size, size))
     h, slopes = np.zeros((rows, size)), []
     for _ in range(steps):
         z = (
@@ -348,7 +343,7 @@ def adding_start(rho, rng, size=32):
     """The parameters of a recurrent network, its recurrent weight a rotation times rho."""
     bound = 1 / np.sqrt(size)
     shapes = {"input": (size, 2), "bias": (size,), "output": (size,), "last": (1,)}
-    params = {"recurrent": rho * orthogonal(size, rng)}
+    params = {"recurrent": rho * orthogonal(rng.normal(size=(size, size)))}
     params |= {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
     return {name: p.astype(np.float32) for name, p in params.items()}
 

@@ -10,6 +10,7 @@ from nnlib.data import digits
 from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider, Steps
 from nnlib.figures import BLUE, GRAY, GREEN, PURPLE, VERMILLION
 from nnlib.gradient_flow.in_numpy import cliff
+from nnlib.initialization.in_numpy import orthogonal
 
 # ------------------------------------------------------------------------------------- layer after layer
 
@@ -151,15 +152,17 @@ def layers():
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.25, 1))
         left.set(yscale="log", xlim=(0, DEEPEST), ylim=VIEW["float64"], yticks=TICKS["float64"])
         left.set(xlabel="layer", ylabel="root mean square (log scale)")
-        left.set_title("All that the number format can hold", pad=46)
+        left.set_title("Within what the number format holds", pad=46)
         right.set(yscale="log", xlim=(0, DEEPEST), ylim=ZOOM, xlabel="layer")
         right.set_ylabel("÷ that of the last layer (log scale)")
         right.set_title("The gradient, near the last layer's", pad=46)
         right.axhspan(1 / 3, 3, color=GREEN, alpha=0.15, lw=0)
-        right.text(DEEPEST - 1, 3.6, "within a factor of 3", color=GREEN, fontsize=8, ha="right")
+        over = dict(fontsize=8, ha="right", zorder=5)  # a line may cross these words
+        over["bbox"] = dict(fc="white", ec="none", alpha=0.6, pad=0.5)
+        within = right.text(DEEPEST - 1, 3.6, "within a factor of 3", color=GREEN, **over)
         return {
             "outside": [left.axhspan(1, 2, color="#E4E4E4", lw=0) for _ in range(2)],
-            "limits": [left.text(99, 1, "", fontsize=8, color="#555555", ha="right") for _ in range(2)],
+            "limits": [left.text(99, 1, "", color="#555555", **over) for _ in range(2)],
             "signal": left.plot([], [], "-", color=BLUE)[0],
             "gradient": left.plot([], [], "--", color=VERMILLION)[0],
             "spread": left.plot([], [], ":", color=GREEN, lw=2)[0],
@@ -167,6 +170,7 @@ def layers():
             "zoom": right.plot([], [], "--", color=VERMILLION, lw=2)[0],
             "weights": right.plot([], [], "o", color=PURPLE, ms=2.5)[0],
             "first": _above(right, ((0, 1.09, VERMILLION), (0, 1.02, "#A3487E"))),
+            "within": within,
         }
 
     def draw(artists, r):
@@ -184,9 +188,9 @@ def layers():
             patch.set_visible(inside)
             patch.set_y(min(edge, end))
             patch.set_height(abs(end - edge))
-            text.set_y(edge if inside else 1)
-            text.set_va(side)
-            text.set_text(f"{r['format']} ends at {_size(edge)}" if inside else "")
+            text.set_y(edge if inside else end)
+            text.set_va(side if inside else {"top": "bottom", "bottom": "top"}[side])
+            text.set_text(f"{r['format']} {'ends at' if inside else 'goes on to'} {_size(edge)}")
         for name in ("signal", "spread", "gradient"):
             artists[name].set_data(range(len(r[name])), _curve(r[name]))
         names = (
@@ -381,8 +385,8 @@ def on_the_cliff():
             "out": left.text(
                 6.15, -3.0, "", ha="right", fontsize=9, bbox=dict(fc="white", ec="none", alpha=0.85)
             ),
-            "norm": right.plot([], [], "--", color=VERMILLION)[0],
-            "loss": right.plot([], [], "-", color=BLUE)[0],
+            "norm": right.plot([], [], "--", color=VERMILLION, marker="o", ms=3, markevery=[0])[0],
+            "loss": right.plot([], [], "-", color=BLUE, marker="o", ms=3, markevery=[0])[0],
             "gone": right.text(98, 2e-6, "", color=VERMILLION, ha="right", fontsize=9),
             "limit": right.axhline(1, color=GRAY, ls=":", lw=1.5),
             "names": [
@@ -400,7 +404,9 @@ def on_the_cliff():
         artists["end"].set_data(inside[-1:, 0], inside[-1:, 1])
         w, b = r["path"][-1]
         out = not np.array_equal(inside[-1], r["path"][-1])
-        artists["out"].set_text(f"thrown out of the picture, to ({w:.1f}, {b:.1f})" if out else "")
+        where = f"({w:.1f}, {b:.1f})".replace("-", "−")
+        artists["out"].set_text(f"thrown out of the picture, to {where}" if out else "")
+        artists["out"].set_y(-3.0 if r["path"][0, 1] > -2.7 else -1.5)  # not over the start
         steps = range(len(r["losses"]))
         for name, values in (("norm", r["norms"]), ("loss", r["losses"])):
             artists[name].set_data(steps, _curve(np.array(values)))
@@ -413,9 +419,9 @@ def on_the_cliff():
     def note(values, r):
         w, b = r["path"][-1]
         return (
-            f"after {values['steps']} steps at ({w:.2f}, {b:.2f}) with loss {r['losses'][-1]:.4f}; longest "
-            f"gradient {max(r['norms']):.3g}, longest step {r['longest']:.2f}"
-        )
+            f"after {values['steps']} steps at ({w:.2f}, {b:.2f}) with loss {_size(r['losses'][-1])}; "
+            f"longest gradient {max(r['norms']):.3g}, longest step {r['longest']:.2g}"
+        ).replace("-", "−")
 
     return Explorer(
         "Clipping on the cliff",
@@ -500,8 +506,7 @@ def _recurrent(kind, seed):
     """A matrix whose largest eigenvalue has length 1, and its eigenvalues."""
     weight = np.random.default_rng(seed).normal(size=(UNITS, UNITS))
     if kind == ROTATION:
-        weight, r = np.linalg.qr(weight)
-        weight = weight * np.sign(np.diag(r))
+        weight = orthogonal.unchecked(weight)
     elif kind == ONE_WAY:  # each unit hears only those behind it, and itself
         weight = np.triu(weight, 1) / 1.5 + np.diag(np.linspace(-1, 1, UNITS))
     eigenvalues = np.linalg.eigvals(weight)

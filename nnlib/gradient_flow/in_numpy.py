@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nnlib.activations.in_numpy import sigmoid
+from nnlib.backprop.in_numpy import residual_mlp, residual_mlp_backward
 from nnlib.core import checked
 
 _A_GRADIENT = "it is given gradients; nothing is differentiated through it"
@@ -70,24 +72,18 @@ def residual_block(x, weight1, bias1, weight2, bias2):
     ----------
     He, Zhang, Ren & Sun (2016), arXiv:1512.03385, equation 1 and Figure 2 (there with batch norm).
     """
-    h = np.maximum(x @ weight1.T + bias1, 0)
-    return np.maximum(x + h @ weight2.T + bias2, 0)
+    return np.maximum(residual_mlp.unchecked(x, weight1, bias1, weight2, bias2), 0)
 
 
 @checked
 def residual_block_backward(grad_output, x, weight1, bias1, weight2, bias2):
     """Gradients of `residual_block`; both paths start behind the last ReLU, which closes both.
 
-    grad_sum = grad_output * (y > 0)
-    grad_z1 = (grad_sum @ weight2) * (z1 > 0)
-    grad_x = grad_sum + grad_z1 @ weight1
+    grad_sum = grad_output * (y > 0), and from there as in `residual_mlp`
     """
-    z1 = x @ weight1.T + bias1
-    h = np.maximum(z1, 0)
-    grad_sum = grad_output * (x + h @ weight2.T + bias2 > 0)
-    grad_z1 = (grad_sum @ weight2) * (z1 > 0)
-    grad_weights = grad_z1.T @ x, grad_z1.sum(axis=0), grad_sum.T @ h, grad_sum.sum(axis=0)
-    return grad_sum + grad_z1 @ weight1, *grad_weights
+    args = x, weight1, bias1, weight2, bias2
+    grad_sum = grad_output * (residual_mlp.unchecked(*args) > 0)
+    return residual_mlp_backward.unchecked(grad_sum, *args)
 
 
 @checked
@@ -132,10 +128,6 @@ def preact_block_backward(grad_output, x, weight1, bias1, weight2, bias2):
     return grad_x, grad_z1.T @ a, grad_z1.sum(axis=0), grad_output.T @ h, grad_output.sum(axis=0)
 
 
-def _sigmoid(z):
-    return (1 + np.tanh(z / 2)) / 2
-
-
 @checked
 def highway(x, weight, bias, weight_gate, bias_gate):
     """A layer with a gate that decides, number by number, between a new value and the old one.
@@ -163,7 +155,7 @@ def highway(x, weight, bias, weight_gate, bias_gate):
     Srivastava, Greff & Schmidhuber (2015), arXiv:1505.00387.
     """
     h = np.tanh(x @ weight.T + bias)
-    t = _sigmoid(x @ weight_gate.T + bias_gate)
+    t = sigmoid.unchecked(x @ weight_gate.T + bias_gate)
     return t * h + (1 - t) * x
 
 
@@ -176,7 +168,7 @@ def highway_backward(grad_output, x, weight, bias, weight_gate, bias_gate):
     grad_x = grad_output * (1 - t) + grad_z @ weight + grad_gate @ weight_gate
     """
     h = np.tanh(x @ weight.T + bias)
-    t = _sigmoid(x @ weight_gate.T + bias_gate)
+    t = sigmoid.unchecked(x @ weight_gate.T + bias_gate)
     grad_z = grad_output * t * (1 - h * h)
     grad_gate = grad_output * (h - x) * t * (1 - t)
     grad_x = grad_output * (1 - t) + grad_z @ weight + grad_gate @ weight_gate
@@ -298,9 +290,9 @@ def cliff(x, steps=50, target=0.7):
     Pascanu, Mikolov & Bengio (2013), arXiv:1211.5063: their example of one hidden unit.
     """
     w, b = x.T
-    p = _sigmoid(np.full_like(w, 0.5))
+    p = sigmoid.unchecked(np.full_like(w, 0.5))
     for _ in range(steps):
-        p = _sigmoid(w * p + b)
+        p = sigmoid.unchecked(w * p + b)
     return (p - target) ** 2
 
 
@@ -312,9 +304,9 @@ def cliff_backward(grad_output, x, steps=50, target=0.7):
     grad_w = sum(grad_s[t + 1] * p[t]),   grad_b = sum(grad_s[t + 1])
     """
     w, b = x.T
-    kept = [_sigmoid(np.full_like(w, 0.5))]
+    kept = [sigmoid.unchecked(np.full_like(w, 0.5))]
     for _ in range(steps):
-        kept.append(_sigmoid(w * kept[-1] + b))
+        kept.append(sigmoid.unchecked(w * kept[-1] + b))
     p = kept.pop()
     grad_s = grad_output * 2 * (p - target) * p * (1 - p)
     grad_w, grad_b = np.zeros_like(w), np.zeros_like(b)

@@ -1,32 +1,22 @@
 """The twin: the same in PyTorch, for CPU and GPU; autograd is its backward."""
 
-import warnings
-
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd import forward_ad
 
 from nnlib.core import checked
-
-with (
-    warnings.catch_warnings()
-):  # on its first use, forward mode loads a file that calls what torch deprecates
-    warnings.simplefilter("ignore", DeprecationWarning)
-    with forward_ad.dual_level():
-        forward_ad.make_dual(torch.zeros(1), torch.ones(1))
 
 
 @checked
 def jacobian_product(x, weight, bias):
-    """jacobian = the derivative of h = tanh(weight[l] @ h + bias[l]), for each l, along every unit vector"""
-
-    def layers(h):
-        for w, b in zip(weight, bias):
-            h = torch.tanh(torch.mv(w, h) + b)
-        return h
-
-    return torch.func.jacfwd(layers)(x)
+    """jacobian = jacobian * (1 - h[l + 1]**2) @ weight[l], from the last layer down to the first"""
+    h = [x]
+    for w, b in zip(weight, bias):
+        h.append(torch.tanh(torch.mv(w, h[-1]) + b))
+    jacobian = torch.eye(len(x)).to(x)
+    for w in weight.flip(0):
+        jacobian = jacobian * (1 - h.pop().square()) @ w
+    return jacobian
 
 
 @checked

@@ -86,14 +86,15 @@ def histograms():
         artists = {"texts": []}
         panels = (left, "activations", figures.BLUE), (middle, "gradients", figures.VERMILLION)
         for ax, name, color in panels:
-            ax.set(xlim=(-3, 3), ylim=(-0.05, ROWS), yticks=[], xticks=(-3, 0, 3), xlabel="value")
+            ax.set(xlim=(-3, 3), ylim=(-0.05, ROWS), yticks=[], xticks=(-2, 0, 2))
+            ax.set_xlabel("value (at the edge: beyond ±3)")
             ax.spines["left"].set_visible(False)
             ax.set_title(f"{name.capitalize()}, layer by layer")
             style = dict(fill=True, color=color, alpha=0.75, lw=0)
             artists[name] = [ax.stairs(np.zeros(60), EDGES, baseline=0, **style) for _ in range(ROWS)]
         artists["texts"] = [left.text(-2.9, 0, "", fontsize=8.5, va="bottom") for _ in range(ROWS)]
         right.set(xlim=(0, DEEPEST + 1), ylim=(low, high), yscale="log", xlabel="layer")
-        right.set_ylabel("standard deviation (log)")
+        right.set_ylabel(r"standard deviation (log, cut at $10^{\pm12}$)")
         right.set_title("Their size in every layer")
         right.axhline(1, color=figures.GRAY, lw=0.8, ls=":")
         artists["forward"] = right.plot([], [], "o-", ms=2.5, lw=1, color=figures.BLUE)[0]
@@ -120,8 +121,8 @@ def histograms():
 
     def note(values, r):
         return (
-            f"activations of the last layer: deviation {r['forward'][-1]:.1e}; gradients: "
-            f"{r['backward'][-1]:.1e} at the last layer, {r['backward'][0]:.1e} at the first"
+            f"activations of the last layer: deviation {r['forward'][-1]:.2g}; gradients: "
+            f"{r['backward'][-1]:.2g} at the last layer, {r['backward'][0]:.2g} at the first"
         )
 
     def level(r):
@@ -273,8 +274,8 @@ def compromise():
     def note(values, r):
         ratio = values["last"] / values["first"]
         return (
-            f"expected: forward × {r['expected'][-1]:.2g}, backward × {r['back'][0]:.2g}; "
-            f"backward ÷ forward = last ÷ first width = {ratio:.2g}, whatever the scale"
+            f"expected: forward × {r['expected'][-1]:.3g}, backward × {r['back'][0]:.3g}; "
+            f"backward ÷ forward = last ÷ first width = {ratio:.3g}, whatever the scale"
         )
 
     return Explorer(
@@ -373,14 +374,14 @@ def training():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1, 1.5))
         left.set(xlim=(0.5, 8.5), ylim=(1e-6, 1e3), yscale="log")
-        left.set(xlabel="hidden layer", ylabel="deviation (log scale)")
+        left.set(xlabel="hidden layer", ylabel="deviation (log, cut at 10⁻⁶)")
         left.set_title("Activations before the first step")
         left.axhline(1, color=figures.GRAY, lw=0.8, ls=":")
         right.set(xlim=(0, 80), ylim=(low, high), yscale="log")
         right.set(xlabel="steps of training", ylabel="loss (log scale)")
         right.set_title("What comes of it")
         right.axhline(np.log(10), color=figures.GRAY, lw=0.8, ls=":")
-        right.text(79, np.log(10) * 1.05, "guessing", color=figures.GRAY, fontsize=8, ha="right", va="bottom")
+        right.text(79, np.log(10) * 1.14, "guessing", color=figures.GRAY, fontsize=8, ha="right", va="bottom")
         return {
             "sizes": left.plot([], [], "o-", color=figures.BLUE, ms=4)[0],
             "train": right.plot([], [], color=figures.BLUE)[0],
@@ -565,14 +566,15 @@ def residual():
         per_block = r["shortcut"] + r["scale"] ** 2
         factor = "√(1 + scale²)" if r["shortcut"] else "scale"
         title = f"Expected, dotted: each block multiplies by {factor}"
-        artists["theory"].axes.set_title(title, loc="left")
+        artists["theory"].axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
         artists["theory"].set_data(blocks, np.clip(per_block ** (blocks / 2), low, high))
         for name in ("forward", "backward"):
             artists[name].set_data(blocks, np.clip(r[name], low, high))
 
     def note(values, r):
         there, back = r["forward"][-1] / r["forward"][0], r["backward"][0] / r["backward"][-1]
-        return f"the signal grows {there:.2g} times, the gradient, on its way back, {back:.2g} times"
+        there, back = (f"{v:,.0f}" if v >= 100 else f"{v:.2g}" for v in (there, back))
+        return f"to the other end: the signal × {there}, the gradient, on its way back, × {back}"
 
     return Explorer(
         "How loud may a residual branch begin?",

@@ -15,7 +15,7 @@ from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, mse_loss
 from nnlib.optimizers.in_numpy import adam
 
 COIN = np.log(2)  # the loss of answering one half to everything
-REACH, GRID = 1.35, 72  # the square that is drawn, and its points along each side
+REACH, GRID = 1.35, 72  # the square that is drawn, or more to show every point, and its points a side
 LINE = np.linspace(-REACH, REACH, GRID)
 PLANE = figures.plane(-REACH, REACH, GRID).astype(np.float32)
 DARK = "#333333"
@@ -38,11 +38,13 @@ def snapshot(model, training, held_out, history, caption=""):
     """All that a picture shows: the outputs in the whole square, the points, the losses so far."""
     x, y = held_out
     wrong = (model(x) > 0)[:, 0] != (y[:, 0] == 1)
+    reach = max(REACH, 1.05 * max(np.abs(x).max(), np.abs(training[0]).max()))
     loss = np.array(history.loss)
     good = loss <= 1.2 * COIN  # False for NaN
     diverged = f"diverged by step {history.step[np.argmin(good)]}\nand ends with a loss of {loss[-1]:.2g}"
     return dict(
-        output=np.nan_to_num(model(PLANE)).reshape(GRID, GRID),
+        reach=reach,
+        output=np.nan_to_num(model(PLANE * np.float32(reach / REACH))).reshape(GRID, GRID),
         points=(training[0], training[1][:, 0]),
         wrong=x[wrong],
         accuracy=1 - wrong.mean(),
@@ -50,6 +52,7 @@ def snapshot(model, training, held_out, history, caption=""):
         loss=loss,
         held_out=history.validation_loss,
         caption=caption,
+        shown=len(good) if good[-1] else np.argmin(good),
         diverged="" if good[-1] else diverged,
     )
 
@@ -62,18 +65,24 @@ def screen(fig, steps):
     right.set(xlim=(0, steps), ylim=(0, 1.1), xlabel="training steps", ylabel="loss (cross-entropy)")
     right.set_title("How wrong it is, step by step")
     right.axhline(COIN, color=figures.GRAY, lw=1, ls=":")
-    right.text(steps / 80, COIN + 0.012, "a coin flip", va="bottom", color=figures.GRAY, fontsize=9)
-    right.text(steps, 0.83, "of the held-out points right", ha="right", color=figures.GRAY, fontsize=9)
     lines = {
         "loss": right.plot([], [], color=figures.ROLES["train"], label="training points")[0],
         "held_out": right.plot([], [], color=figures.ROLES["validation"], ls="--", label="held-out points")[
             0
         ],
     }
-    right.legend(loc="upper left", handlelength=2.6)
     style = dict(s=26, linewidths=0.6, edgecolors="white", zorder=3)
-    bold = dict(color=DARK, fontweight="bold")
+    paper = dict(facecolor="white", edgecolor="none", alpha=0.8)  # behind words that a line may cross
+    bold = dict(color=DARK, fontweight="bold", zorder=5, bbox=paper | dict(pad=1))
+    quiet = dict(color=figures.GRAY, fontsize=9, zorder=5, bbox=paper | dict(pad=0.5))
+    legend = right.legend(loc="upper left", handlelength=2.6, frameon=True, edgecolor="none")
+    legend.set_zorder(5)
     return lines | {
+        "words": [
+            legend,
+            right.text(steps / 80, COIN + 0.012, "a coin flip", va="bottom", **quiet),
+            right.text(steps, 0.83, "of the held-out points right", ha="right", **quiet),
+        ],
         "surface": figures.surface(left, np.zeros(GRID**2), -REACH, REACH),
         "edge": left.add_collection(LineCollection([], colors=DARK, linewidths=1.5, zorder=2)),
         "points": [
@@ -97,14 +106,18 @@ def screen(fig, steps):
 
 
 def draw(artists, r):
+    reach, line = r["reach"], LINE * (r["reach"] / REACH)
     artists["surface"].set_data(sigmoid.unchecked(r["output"]))
-    artists["edge"].set_segments(contour_generator(LINE, LINE, r["output"]).lines(0))
+    artists["surface"].set_extent((-reach, reach, -reach, reach))
+    artists["surface"].axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    artists["edge"].set_segments(contour_generator(line, line, r["output"]).lines(0))
     x, y = r["points"]
     for label, artist in enumerate(artists["points"]):
         artist.set_offsets(x[y == label])
     artists["wrong"].set_offsets(r["wrong"])
-    artists["loss"].set_data(r["step"], r["loss"])
-    artists["held_out"].set_data(r["step"], r["held_out"])
+    shown = slice(r["shown"])
+    artists["loss"].set_data(r["step"][shown], r["loss"][shown])
+    artists["held_out"].set_data(r["step"][shown], r["held_out"][shown])
     artists["accuracy"].set_text(f"{int(100 * r['accuracy'])} %")
     artists["caption"].set_text(r["caption"])
     artists["diverged"].set_text(r["diverged"])

@@ -166,7 +166,9 @@ def race():
         heights = np.clip(np.nan_to_num(r["heights"], nan=1e9, posinf=1e9), FLOOR, 1e9)
         for i, name in enumerate(names):
             path, end, height, last = artists[name]
-            path.set_data(*paths[:, i].T)
+            lost = _size(r["heights"][-1, i]) == "diverged"  # then drawn only until it leaves the picture
+            gone = np.flatnonzero(np.abs(paths[:, i]).max(axis=1) > HIGH)
+            path.set_data(*paths[: gone[0] + 1 if lost and len(gone) else None, i].T)
             end.set_data(paths[-1:, i, 0], paths[-1:, i, 1])
             height.set_data(range(len(paths)), heights[:, i])
             last.set_data([len(paths) - 1], heights[-1:, i])
@@ -175,6 +177,8 @@ def race():
 
     def note(values, r):
         ends = dict(zip(names, r["heights"][-1]))
+        if values["steps"] == 0:
+            return f"before the first step all stand at a height of {_size(ends['SGD'])}"
         best = min(ends, key=lambda n: ends[n] if np.isfinite(ends[n]) else np.inf)
         return f"after {values['steps']} steps {best} leads with a height of {_size(ends[best])}"
 
@@ -208,7 +212,9 @@ def race():
 
 
 def _size(height):
-    return f"{height:.0e}" if np.isfinite(height) and height < 1e9 else "diverged"
+    if not height < 1e9:
+        return "diverged"
+    return f"{height:,.0f}" if height >= 99.5 else f"{height:.2g}" if height >= 0.01 else f"{height:.0e}"
 
 
 _RACE_NUMPY = """\
@@ -585,7 +591,7 @@ def digits_race():
                 yield (epoch - 1 + done / len(runs)) / epochs, histories
 
     def setup(fig):
-        left, right, table = figures.axes(fig, 1, 3, width_ratios=(1.15, 1, 0.72))
+        left, right, table = figures.axes(fig, 1, 3, width_ratios=(1.1, 1, 0.8))
         left.set(yscale="log", xlim=(0, 20), ylim=(low, high), xlabel="epochs")
         left.set(ylabel="training loss (log scale)", title="Loss on the digits")
         right.set(xlim=(0, 20), ylim=(50, 100), xlabel="epochs", ylabel="test accuracy, %")
@@ -613,7 +619,9 @@ def digits_race():
         if best is None:
             return "all diverged"
         epochs, accuracy = kept[best].epoch[-1], 100 * kept[best].validation_accuracy[-1]
-        return f"best test accuracy after {epochs:.0f} epochs: {best}, {accuracy:.1f} %"
+        if epochs < 1:
+            return f"before training: {accuracy:.1f} % of the test digits right, the same start for all"
+        return f"best test accuracy after {epochs:.0f} epoch{'s' * (epochs > 1)}: {best}, {accuracy:.1f} %"
 
     return Explorer(
         "The same race on digits",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnlib import core
+from nnlib.activations.in_numpy import sigmoid
 from nnlib.exercises import Exercise
 from nnlib.recurrent import in_numpy
 
@@ -30,10 +31,6 @@ def _with_gradients(name, *outputs):
             yield replace(c, args={**dict(zip(outputs, grads, strict=True)), **c.args})
 
     return cases
-
-
-def _sigmoid(x):
-    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def _parts(z, count):
@@ -72,15 +69,15 @@ def _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh):
 )
 def order_ifog(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, o, g = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake("Your input and forget gate have changed places: the order of the parts is i f g o.")
 def order_figo(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     f, i, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake(
@@ -88,7 +85,7 @@ def order_figo(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     "cell could add and never subtract. Take tanh."
 )
 def sigmoid_candidate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
-    i, f, g, o = map(_sigmoid, _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh))
+    i, f, g, o = map(sigmoid, _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh))
     c = f * cx + i * g
     return o * np.tanh(c), c
 
@@ -98,14 +95,14 @@ def sigmoid_candidate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=Non
 )
 def no_tanh_at_the_end(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * c, c
+    c = sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * c, c
 
 
 @lstm_cell.mistake("The output gate is missing: h is o * tanh(c).")
 def no_output_gate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, _ = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
+    c = sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
     return np.tanh(c), c
 
 
@@ -115,8 +112,8 @@ def no_output_gate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 )
 def forget_means_forget(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = (1 - _sigmoid(f)) * cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = (1 - sigmoid(f)) * cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake(
@@ -125,21 +122,21 @@ def forget_means_forget(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=N
 )
 def cell_of_1997(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, _, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake("You showed the old cell, tanh(cx). h comes from the new one: c first, then o * tanh(c).")
 def shows_the_old_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    return _sigmoid(o) * np.tanh(cx), _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(cx), sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
 
 
 @lstm_cell.mistake("The input gate is missing: what is added to the cell is i * g, and yours is g.")
 def no_input_gate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     _, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = sigmoid(f) * cx + np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake(
@@ -147,8 +144,8 @@ def no_input_gate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 )
 def bare_candidate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = _sigmoid(f) * cx + _sigmoid(i) * g
-    return _sigmoid(o) * np.tanh(c), c
+    c = sigmoid(f) * cx + sigmoid(i) * g
+    return sigmoid(o) * np.tanh(c), c
 
 
 @lstm_cell.mistake(
@@ -157,8 +154,8 @@ def bare_candidate(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 )
 def squeezed_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    c = np.tanh(_sigmoid(f) * cx + _sigmoid(i) * np.tanh(g))
-    return _sigmoid(o) * c, c
+    c = np.tanh(sigmoid(f) * cx + sigmoid(i) * np.tanh(g))
+    return sigmoid(o) * c, c
 
 
 @lstm_cell.mistake(
@@ -168,8 +165,8 @@ def squeezed_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 def every_fourth_column(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     z = x @ weight_ih.T + hx @ weight_hh.T + bias_ih + bias_hh
     i, f, g, o = (z[:, k::4] for k in range(4))
-    c = _sigmoid(f) * cx + _sigmoid(i) * np.tanh(g)
-    return _sigmoid(o) * np.tanh(c), c
+    c = sigmoid(f) * cx + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 # ------------------------------------------------------------------- back-propagation through time
@@ -331,7 +328,7 @@ def _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh):
 )
 def share_of_the_new(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    z, n = _sigmoid(a_z + b_z), np.tanh(a_n + _sigmoid(a_r + b_r) * b_n)
+    z, n = sigmoid(a_z + b_z), np.tanh(a_n + sigmoid(a_r + b_r) * b_n)
     return z * n + (1 - z) * hx
 
 
@@ -341,7 +338,7 @@ def share_of_the_new(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 )
 def reset_before_the_product(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, _ = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    r, z, hidden = _sigmoid(a_r + b_r), _sigmoid(a_z + b_z), hx.shape[1]
+    r, z, hidden = sigmoid(a_r + b_r), sigmoid(a_z + b_z), hx.shape[1]
     n = np.tanh(a_n + (r * hx) @ weight_hh[2 * hidden :].T + bias_hh[2 * hidden :])
     return (1 - z) * n + z * hx
 
@@ -352,7 +349,7 @@ def reset_before_the_product(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=
 )
 def bias_outside(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    r, z, bias = _sigmoid(a_r + b_r), _sigmoid(a_z + b_z), bias_hh[2 * hx.shape[1] :]
+    r, z, bias = sigmoid(a_r + b_r), sigmoid(a_z + b_z), bias_hh[2 * hx.shape[1] :]
     n = np.tanh(a_n + r * (b_n - bias) + bias)
     return (1 - z) * n + z * hx
 
@@ -360,14 +357,14 @@ def bias_outside(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 @gru_cell.mistake("Your parts are in the order z r n. torch keeps the weights in the order r z n.")
 def order_zrn(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_z, a_r, a_n, b_z, b_r, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    z, n = _sigmoid(a_z + b_z), np.tanh(a_n + _sigmoid(a_r + b_r) * b_n)
+    z, n = sigmoid(a_z + b_z), np.tanh(a_n + sigmoid(a_r + b_r) * b_n)
     return (1 - z) * n + z * hx
 
 
 @gru_cell.mistake("The reset gate is missing: the candidate is tanh(a_n + r * b_n), and yours has no r.")
 def no_reset(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     _, a_z, a_n, _, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    z = _sigmoid(a_z + b_z)
+    z = sigmoid(a_z + b_z)
     return (1 - z) * np.tanh(a_n + b_n) + z * hx
 
 
@@ -377,14 +374,14 @@ def no_reset(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 )
 def resets_the_input_too(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    z, n = _sigmoid(a_z + b_z), np.tanh(_sigmoid(a_r + b_r) * (a_n + b_n))
+    z, n = sigmoid(a_z + b_z), np.tanh(sigmoid(a_r + b_r) * (a_n + b_n))
     return (1 - z) * n + z * hx
 
 
 @gru_cell.mistake("Your candidate went through a sigmoid. It is the content, not a gate: take tanh.")
 def gru_sigmoid_candidate(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     a_r, a_z, a_n, b_r, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    z, n = _sigmoid(a_z + b_z), _sigmoid(a_n + _sigmoid(a_r + b_r) * b_n)
+    z, n = sigmoid(a_z + b_z), sigmoid(a_n + sigmoid(a_r + b_r) * b_n)
     return (1 - z) * n + z * hx
 
 
@@ -430,7 +427,7 @@ def _lstm_back(
 ):  # fmt: skip
     """The LSTM cell's gradients with one thing left out."""
     i, f, g, o = _lstm(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
     c = f * cx + i * g
     y = np.tanh(c)
     at = c if bare else y
@@ -611,7 +608,7 @@ def _gru_back(
 ):  # fmt: skip
     """The GRU cell's gradients with one thing left out."""
     a_r, a_z, a_n, b_r, b_z, b_n = _gru(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
-    r, z = _sigmoid(a_r + b_r), _sigmoid(a_z + b_z)
+    r, z = sigmoid(a_r + b_r), sigmoid(a_z + b_z)
     n = np.tanh(a_n + r * b_n)
     grad_n = grad_output * (1 - z if share else 1) * (1 - n * n if slope else 1)
     grad_z = sign * grad_output * (hx - n) * z * (1 - z)

@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlib.data import names
 from nnlib.evidence import Band, experiment
+from nnlib.gradient_flow.in_numpy import clip_grad_norm
 from nnlib.layers import LSTM, RNN, EachStep, LastStep, Linear, Sequential, fit
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, cross_entropy, cross_entropy_backward
 from nnlib.optimizers.in_numpy import adam
@@ -78,10 +79,8 @@ def learn(model, batch, steps, lr, loss=squares, clip=1.0):
         value, grad = loss(model.forward(x), y)
         losses.append(value)
         model.backward(grad, want_input=False)
-        length = np.sqrt(np.vdot(model.grads, model.grads))
-        if length > clip:  # the same direction, no longer than clip
-            model.grads *= clip / length
-        new, *state = adam.unchecked(model.params, model.grads, *state, lr=lr, t=t)
+        grads, _ = clip_grad_norm.unchecked(model.grads, clip)
+        new, *state = adam.unchecked(model.params, grads, *state, lr=lr, t=t)
         model.params[...] = new
     return losses
 

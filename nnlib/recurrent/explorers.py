@@ -6,8 +6,9 @@ import numpy as np
 
 from nnlib import figures
 from nnlib.data import names
-from nnlib.explorer import Choice, Explorer, Goal, IntSlider, Seed, Slider
+from nnlib.explorer import Choice, Explorer, Goal, IntSlider, Seed, Slider, Text
 from nnlib.figures import BLUE, GRAY, GREEN, VERMILLION
+from nnlib.initialization.in_numpy import orthogonal
 from nnlib.recurrent.experiments import ALPHABET, adding_problem, character_model, encode, write
 from nnlib.recurrent.in_numpy import lstm
 
@@ -106,8 +107,11 @@ def memory_by_hand():
         artists["keep"].set_data([1, t[-1]], [result["keep"]] * 2)
         ends = result["open"][-1], result["keep"]
         apart = max(0.34 - abs(ends[0] - ends[1]), 0) / 2 * (1 if ends[0] > ends[1] else -1)
-        for text, end, shift in zip(artists["names"], ends, (apart, -apart)):
-            text.set_position((t[-1] + 1, end + shift))  # at the line's end, clear of the other
+        places = np.array(ends) + (apart, -apart)  # at the line's end, clear of the other and of the frame
+        low = np.clip(places.min(), 0.08, 0.7)
+        high = np.clip(places.max(), low + 0.34, 1.04)
+        for text, place in zip(artists["names"], places):
+            text.set_position((t[-1] + 1, high if place == places.max() else low))
         artists["above"].set_position((t[-1] + 1, 2.75))
         artists["above"].set_text(f"↑ {result['cell'][-1]:.1f}" if result["cell"][-1] > 3.6 else "")
 
@@ -146,7 +150,8 @@ import numpy as np
 rng = np.random.default_rng($seed)
 weight = rng.normal(size=(32, 32))
 if $start == "orthogonal":
-    weight, _ = np.linalg.qr(weight)
+    weight, r = np.linalg.qr(weight)
+    weight *= np.sign(np.diag(r))
 weight *= $radius / np.abs(np.linalg.eigvals(weight)).max()
 inputs = $inputs * rng.normal(size=(100, 32))
 
@@ -169,7 +174,8 @@ import torch
 rng = np.random.default_rng($seed)
 weight = rng.normal(size=(32, 32))
 if $start == "orthogonal":
-    weight, _ = np.linalg.qr(weight)
+    weight, r = np.linalg.qr(weight)
+    weight *= np.sign(np.diag(r))
 weight = torch.tensor(weight * $radius / np.abs(np.linalg.eigvals(weight)).max())
 inputs = torch.tensor($inputs * rng.normal(size=(100, 32)))
 
@@ -191,7 +197,7 @@ def gradient_through_time():
         rng = np.random.default_rng(seed)
         weight = rng.normal(size=(UNITS, UNITS))
         if start == "orthogonal":
-            weight, _ = np.linalg.qr(weight)
+            weight = orthogonal.unchecked(weight)
         weight *= radius / np.abs(np.linalg.eigvals(weight)).max()
         x, h, states = inputs * rng.normal(size=(STEPS, UNITS)), np.zeros(UNITS), []
         for row in x:
@@ -231,11 +237,14 @@ def gradient_through_time():
         t = np.arange(STEPS + 1)
         artists["line"].set_data(t, np.clip(result["lengths"], 1e-14, 1e14))
         artists["power"].set_data(t, radius**t)
-        below = np.flatnonzero(result["lengths"] < 1e-12)[:1]
-        artists["gone"].set_text("".join(f"below $10^{{-12}}$ from step {k} on" for k in below))
+        outside = result["lengths"] < 1e-12, result["lengths"] > 1e12
+        below, above = (np.flatnonzero(out)[:1] for out in outside)
+        gone = [f"below $10^{{-12}}$ from step {k} on" for k in below]
+        artists["gone"].set_text("".join(gone + [f"above $10^{{12}}$ from step {k} on" for k in above]))
+        artists["gone"].set_y(1e11 if len(below) else 1e-10)  # where the curve is not
 
     def note(values, result):
-        return f"{LOOK} steps back the gradient is {result['lengths'][LOOK]:.1e} times as long"
+        return f"{LOOK} steps back the gradient is {result['lengths'][LOOK]:.2g} times as long"
 
     return Explorer(
         "Gradient through time",
@@ -300,7 +309,14 @@ def _reader():
 
 def gates():
     """Every gate of every unit while a trained model reads a name, and what letter it expects next."""
-    widest = max(map(len, READ)) + 1
+    longest = max(map(len, READ))
+    widest = longest + 1
+
+    def readable(word):
+        if not 1 <= len(word) <= longest or not set(word) <= set(ALPHABET[1:]):
+            raise ValueError(
+                f"got {word!r}; expected 1 to {longest} of the letters a to z, blanks among them"
+            )
 
     def spoken(code):
         return {".": "end", " ": "space"}.get(ALPHABET[code], ALPHABET[code])
@@ -338,7 +354,8 @@ def gates():
         (frame,) = left.plot([], [], color="black", lw=1.5)
         texts = [left.text(k, 67.5, "", ha="center", va="center", clip_on=False) for k in range(widest)]
         right.set(
-            xlim=(0, 1.12),
+            xlim=(0, 1.42),
+            xticks=(0, 0.5, 1),
             ylim=(7.6, -0.6),
             title="Next letter (◀ what comes)",
             xlabel="probability",
@@ -368,13 +385,15 @@ def gates():
 
     def note(values, result):
         read = f".{result['word']}"[: result["t"] + 1]
-        comes = f"what comes, {spoken(result['true'])}, was given {result['chance']:.1%}"
-        return f"read: {read} · mean of the column: {result['mean']:.2f} · {comes}"
+        comes = f"what comes, {spoken(result['true'])}, was given {100 * result['chance']:.1f} %"
+        beyond = " (beyond ±1 drawn as ±1)" if values["gate"] == "cell c" else ""
+        mean = f"{result['mean']:.2f}".replace("-", "−")
+        return f"read: {read} · mean of the column: {mean}{beyond} · {comes}"
 
     return Explorer(
         "Gates along a name",
         dict(
-            word=Choice(READ, "magnesium", "name"),
+            word=Text("magnesium", "name", readable, samples=READ),
             letters=IntSlider(0, widest - 1, 4, "letters read"),
             gate=Choice(GATES, "forget gate f", "show"),
         ),

@@ -129,7 +129,9 @@ def capacity():
             meet = ax.axvline(1e3, color=GRAY, lw=1, ls=":")
             train = ax.plot([], [], color=BLUE)[0]
             test = ax.plot([], [], color=VERMILLION, ls="--")[0]
-            dots = [ax.plot([], [], m, color=c, ms=6)[0] for m, c in (("o", BLUE), ("^", VERMILLION))]
+            marks = (("o", BLUE), ("^", VERMILLION))  # whole where they stand on the edge
+            whole = dict(ms=6, clip_on=False, in_layout=False)
+            dots = [ax.plot([], [], m, color=c, **whole)[0] for m, c in marks]
             artists.append((train, test, dots, meet))
         panels[0].set_ylabel("error, %")
         words = panels[0].text(
@@ -142,7 +144,7 @@ def capacity():
             bbox=dict(facecolor="white", edgecolor="none", pad=1),
         )
         texts = [
-            panels[2].text(0.8, 90 - 9 * i, "", ha="right", color=c, fontsize=9)
+            panels[2].text(0.8, 93 - 9 * i, "", ha="right", color=c, fontsize=9)
             for i, c in enumerate((VERMILLION, BLUE))
         ]
         return {"panels": artists, "words": words, "texts": texts}
@@ -252,8 +254,8 @@ def bias_variance():
         left, right = figures.axes(fig, 1, 2)
         left.set(xlim=(-1, 1), ylim=(-2.6, 2.6), xlabel="input", ylabel="output")
         left.set_title("Twelve of 40 models, each from its own sample")
-        right.set(xlim=(0, DEGREES), ylim=(1e-6, 1e4), yscale="log", xlabel="degree of the polynomial")
-        right.set(ylabel="squared error (log scale)", title="Bias² (where measurable), variance, sum")
+        right.set(xlim=(0, DEGREES), ylim=(1e-6, 1e6), yscale="log", xlabel="degree of the polynomial")
+        right.set(ylabel="squared error (log, cut at 10⁻⁶)", title="Bias² (where measurable), variance, sum")
         white = dict(facecolor="white", edgecolor="none", pad=1)
         styles = ((BLUE, "--"), (VERMILLION, ":"), ("black", "-"))
         return {
@@ -273,7 +275,7 @@ def bias_variance():
                 for t, (c, _) in zip(("bias²", "variance", "sum"), styles)
             ],
             "here": right.axvline(0, color=GRAY, lw=1, ls=":"),
-            "numbers": right.text(0.4, 5e3, "", fontsize=9, va="top", bbox=white),
+            "numbers": right.text(0.4, 5e5, "", fontsize=9, va="top", bbox=white),
         }
 
     def draw(artists, r):
@@ -285,8 +287,9 @@ def bias_variance():
         told = np.where(bias2 > TOLD * variance, bias2, np.nan)
         curves, places = (told, variance, bias2 + variance), ((0.2, 0.25), (0.2, 0.2), (11, 3.0))
         for line, name, values, (at, above) in zip(artists["lines"], artists["names"], curves, places):
-            line.set_data(range(DEGREES + 1), np.clip(values, 1e-6, 1e4))  # NaN stays: no line
-            name.set_position((at, np.clip(above * values[int(at)], 2e-6, 1e3)))
+            line.set_data(range(DEGREES + 1), np.clip(values, 1e-6, 1e6))  # NaN stays: no line
+            beside = values[int(at)] if at < 1 else values[[10, 11]].max()  # over which the name stands
+            name.set_position((at, np.clip(above * beside, 2e-6, 1e5)))
             name.set_ha("right" if at == 11 else "left")
         artists["here"].set_xdata([r["degree"]] * 2)
         b, v = r["parts"][r["degree"]]
@@ -447,7 +450,7 @@ def paths():
             "center": left.plot([], [], "+", color=VERMILLION, ms=9)[0],
             "at": left.plot([], [], "o", color="black", ms=6)[0],
             "lines": [right.plot([], [], color=c, ls=d)[0] for c, d in zip(colors, dashes)],
-            "dots": right.plot([], [], "o", color="black", ms=4)[0],
+            "dots": right.plot([], [], "o", color="black", ms=4, clip_on=False, in_layout=False)[0],
             "here": right.axvline(1, color=GRAY, lw=1, ls=":"),
             "names": [
                 right.text(0.011, y, t, color=c, fontsize=9, va="bottom")
@@ -458,7 +461,9 @@ def paths():
                     (0.15, "4 to 8", VERMILLION),
                 )
             ],
-            "count": right.text(9, 3.7, "", ha="right", va="top", fontsize=9),
+            "count": right.annotate(
+                "", (0.985, 0.985), xycoords="axes fraction", ha="right", va="top", fontsize=9
+            ),
         }
 
     def draw(artists, r):
@@ -470,8 +475,15 @@ def paths():
         artists["at"].set_data(*r["seen"][:, None])
         for i, line in enumerate(artists["lines"]):
             line.set_data(LAMBDAS, r["path"][:, i])
-        for i, name in enumerate(artists["names"][:3]):
-            name.set_y(np.clip(r["path"][0, i] + (0.06 if i != 1 else -0.45), -2.5, 3.42))
+        low, high = min(-2.6, 1.05 * r["path"].min()), max(3.8, 1.25 * r["path"].max())
+        artists["dots"].axes.set_ylim(low, high)
+        unit = (high - low) / 6.4  # the names stand at their curves, but not on one another
+        places = [r["path"][0, i] + (0.06 if i != 1 else -0.45) * unit for i in range(3)] + [0.15 * unit]
+        above = low
+        for i in np.argsort(places):
+            above = min(max(places[i], above), high - 0.38 * unit)
+            artists["names"][i].set_y(above)
+            above += 0.4 * unit
         artists["dots"].set_data([r["l"]] * 8, r["w"])
         artists["here"].set_xdata([r["l"]] * 2)
         artists["count"].set_text(f"exactly 0: {(r['w'] == 0).sum()} of 8")
@@ -605,7 +617,7 @@ def stopping():
             "end": at,
             "stopped": bool(stopped),
             "error": result,
-            "lowest": min(r[0] for r in ridge),
+            "lowest": min(result, *(r[0] for r in ridge)),
         }
 
     def _wrong(scores, labels):
@@ -616,25 +628,25 @@ def stopping():
         for ax in (left, right):
             ax.set(xscale="log", xlim=(1, SHOWN[-1]), xlabel="steps of gradient descent (log scale)")
         left.set(
-            ylim=(0, 0.12), ylabel="mean squared error", title="Where it stops, and what it goes back to"
+            ylim=(0, 0.14), ylabel="mean squared error", title="Where it stops, and what it goes back to"
         )
         right.set(ylim=(0, 100), ylabel="test error, %", title="Stopped after t, or decayed by 1 / (lr · t)")
         share = left.twinx()
-        share.set(ylim=(0, 120), yticks=[0, 50, 100], yticklabels=["0 %", "50 %", "100 %"])
+        share.set(ylim=(0, 140), yticks=[0, 50, 100], yticklabels=["0 %", "50 %", "100 %"])
         artists = {
             "seen": share.plot([], [], ".-", color="black", ms=4, lw=0.8, drawstyle="steps-post")[0],
             "train": left.plot([], [], color=BLUE)[0],
             "validation": left.plot([], [], color=VERMILLION, ls="--")[0],
             "test": left.plot([], [], color=GREEN, ls="-.")[0],
             "names": [
-                left.text(1, 0, t, color=c, fontsize=9)
+                left.text(1, 0, t, color=c, fontsize=9, bbox=dict(fc="white", ec="none", alpha=0.7, pad=0.5))
                 for t, c in (("train", BLUE), ("validation", VERMILLION), ("test", GREEN))
             ],
-            "scale": left.text(1.1, 0.015, "", fontsize=9),
+            "scale": left.text(1.1, 0.004, "", fontsize=9),
             "best": left.axvline(1, color="black", lw=1.2),
             "end": left.axvline(1, color=GRAY, lw=1.2, ls=":"),
             "words": left.text(
-                1.1, 0.005, "", fontsize=9, bbox=dict(facecolor="white", edgecolor="none", pad=1)
+                1.1, 0.129, "", fontsize=9, bbox=dict(facecolor="white", edgecolor="none", pad=1)
             ),
             "stopped": right.plot([], [], color=GREEN, ls="-.")[0],
             "decayed": right.plot([], [], color=PURPLE)[0],
@@ -655,10 +667,11 @@ def stopping():
             artists["names"],
             (-9, -6, -2),
         ):
-            values = np.clip(values, 0, 0.12)
+            values = np.clip(values, 0, 0.125)
             artists[name].set_data(SHOWN, values)
-            label.set_position((SHOWN[at], min(values[at] + (-0.009 if name == "train" else 0.003), 0.114)))
-            label.set_ha("right")
+            under = name == "train" and values[at] > 0.013 or name == "test" and values[at] < r["watched"][at]
+            label.set_position((SHOWN[at], min(values[at] + (-0.01 if under else 0.003), 0.117)))
+            label.set_ha("left" if name == "train" and not under else "right")
         artists["seen"].set_data(np.maximum(EVERY * np.arange(len(r["seen"])), 1), r["seen"])
         artists["scale"].set_text("watched: wrong\nanswers, in %" if r["seen"] else "")
         artists["best"].set_xdata([max(r["best"], 1)] * 2)
@@ -814,8 +827,9 @@ def augmentation():
         right.set(xlim=(-2, 2), ylim=(0, 100), xlabel="test digits moved by, pixels", title="Moved")
         artists = {"image": image}
         for i, ax in enumerate((middle, right)):
-            artists[f"plain{i}"] = ax.plot([], [], "o--", color=VERMILLION, ms=4)[0]
-            artists[f"augmented{i}"] = ax.plot([], [], "s-", color=BLUE, ms=4)[0]
+            whole = dict(ms=4, clip_on=False, in_layout=False)
+            artists[f"plain{i}"] = ax.plot([], [], "o--", color=VERMILLION, **whole)[0]
+            artists[f"augmented{i}"] = ax.plot([], [], "s-", color=BLUE, **whole)[0]
         artists["range"] = [
             middle.axvspan(-1, 1, color=BLUE, alpha=0.1),
             right.axvspan(-1, 1, color=BLUE, alpha=0.1),

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from nnlib.autoencoder import explorers
 from nnlib.autoencoder.experiments import (
@@ -88,6 +87,8 @@ def test_dependent_rows_span_no_subspace_of_that_size():
 @few
 @given(seed=seeds, levels=st.integers(1, 30))
 def test_the_area_is_that_of_scikit_learn_also_with_ties(seed, levels):
+    from sklearn.metrics import roc_auc_score  # here alone: it takes a second to import
+
     rng = np.random.default_rng(seed)
     score = rng.integers(levels, size=40).astype(float)
     label = rng.permutation(np.arange(40) < rng.integers(1, 40))

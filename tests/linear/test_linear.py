@@ -19,11 +19,15 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 # --------------------------------------------------------------------------------------------- playground
 
 
+@pytest.fixture(scope="module")
+def set_up():
+    return explore("linear.playground")
+
+
 @pytest.fixture
-def playground():
-    explorer = explore("linear.playground")
-    explorer.update()
-    return explorer
+def playground(set_up):
+    set_up.update(**set_up._origin)
+    return set_up
 
 
 def goal_met(explorer):
