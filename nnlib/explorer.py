@@ -216,7 +216,10 @@ class Text:
     def accept(self, value: Any) -> Any:
         if not isinstance(value, str):
             raise TypeError(f"{self.label} is {value!r}; expected text")
-        self.check(value)
+        try:
+            self.check(value)
+        except ValueError as error:
+            raise ValueError(f"{self.label}: {error}") from None
         return value
 
     def sweep(self) -> list[Any]:

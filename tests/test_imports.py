@@ -93,7 +93,7 @@ def test_reference_and_twin_are_strangers(concept):
 
 @pytest.mark.parametrize("module", [m for m in MODULES if kind(m) not in TORCH_FIRST])
 def test_torch_is_imported_where_it_is_needed_and_not_before(module):
-    """Only twins, the PyTorch training loop and the language model import torch at the top; everybody else inside a function."""
+    """Only twins, the PyTorch training loop and the language model import torch at the top."""
     assert "torch" not in {name.split(".")[0] for name in imports(module, everywhere=False)}
 
 

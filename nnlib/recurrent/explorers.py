@@ -314,9 +314,7 @@ def gates():
 
     def readable(word):
         if not 1 <= len(word) <= longest or not set(word) <= set(ALPHABET[1:]):
-            raise ValueError(
-                f"got {word!r}; expected 1 to {longest} of the letters a to z, blanks among them"
-            )
+            raise ValueError(f"got {word!r}; expected 1 to {longest} letters a to z, or blanks")
 
     def spoken(code):
         return {".": "end", " ": "space"}.get(ALPHABET[code], ALPHABET[code])
