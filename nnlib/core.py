@@ -297,6 +297,8 @@ def _check_bounds(spec: Spec, value: Any, sizes: dict[str, Any]) -> None:
     lowest, highest = _size(low, ends), _size(high, ends)
     several = bool(getattr(value, "shape", ()))
     least, most = (value.min(), value.max()) if several else (value, value)
+    if several and "int" in _dtype(value):  # a negative bound would wrap around in uint8
+        least, most = int(least), int(most)
     above = lowest is None or (lowest <= least if opening == "[" else lowest < least)
     below = highest is None or (most <= highest if closing == "]" else most < highest)
     if not (above and below):

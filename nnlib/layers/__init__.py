@@ -26,8 +26,10 @@ from nnlib.layers.convolution import (
 from nnlib.layers.dense import Linear, ReLU, Sigmoid, Tanh
 from nnlib.layers.dropout import Dropout
 from nnlib.layers.init import draw, initialize
+from nnlib.layers.lora import LoRALinear
 from nnlib.layers.models import Residual, Sequential, Stack
 from nnlib.layers.norms import BatchNorm1d, GroupNorm, LayerNorm
+from nnlib.layers.quantized import FakeQuantized
 from nnlib.layers.recurrent import GRU, LSTM, RNN, EachStep, LastStep
 from nnlib.layers.stopping import stop_early
 from nnlib.layers.training import History, fit, fit_many, train
@@ -40,6 +42,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "EachStep",
+    "FakeQuantized",
     "Flatten",
     "GRU",
     "Game",
@@ -50,6 +53,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Linear",
+    "LoRALinear",
     "MaxPool2d",
     "Player",
     "RNN",

@@ -170,8 +170,8 @@ def fit_many(
     """Train models of one architecture together: what `fit` does to each, several times faster.
 
     The arguments are those of `train`, with one lr for all or a list, and a list of rngs where there are
-    batches. Layers may be Linear, ReLU, Tanh, Sigmoid and Dropout; the loss must be a mean in which rows
-    count alike.
+    batches. Layers may be Linear, LoRALinear, ReLU, Tanh, Sigmoid and Dropout; the loss must be a mean in
+    which rows count alike.
     """
     if isinstance(rng, np.random.Generator):
         raise TypeError("fit_many: rng is one Generator; expected a list with a Generator for each model")

@@ -1,0 +1,517 @@
+"""Exercises of notebook 16, and what learners' attention usually is when it is wrong."""
+
+import numpy as np
+
+from nnlib.attention import in_numpy
+from nnlib.core import Case
+from nnlib.exercises import Exercise
+
+
+def _softmax(scores, axis=-1):
+    z = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return z / z.sum(axis=axis, keepdims=True)
+
+
+def _three(rng, batch, steps, features, values):
+    shapes = dict(query=features, key=features, value=values)
+    return {name: rng.normal(size=(*batch, steps, size)) for name, size in shapes.items()}
+
+
+# ---------------------------------------------------------------------------------- attention, forwards
+
+
+def causal_attention(query, key, value):
+    """Attention in which each place sees itself and the places before it.
+
+    Returns
+    -------
+    y : array (..., T, V)
+    """
+    return in_numpy.scaled_dot_product_attention.unchecked(query, key, value, is_causal=True)
+
+
+def _causal_cases(rng):
+    yield Case("causal", _three(rng, (), 4, 3, 2), "no batch")
+    yield Case("causal", _three(rng, (2, 3), 5, 4, 2), "batch and heads")
+    steep = _three(rng, (), 4, 3, 2)
+    yield Case("causal", {**steep, "query": 1000 * steep["query"]}, "scores in the thousands")
+
+
+causal = Exercise(
+    solution=causal_attention,
+    hints=[
+        "Three steps: scores = query @ key.swapaxes(-1, -2) / E ** 0.5, a softmax over the last axis, and "
+        "the product with value. E is query.shape[-1]. swapaxes works with any batch in front; .T does not.",
+        "The mask belongs between the scores and the softmax: np.tri(T, dtype=bool) is True where row i may "
+        "look at column j, and np.where(mask, scores, -np.inf) shuts the rest out, since exp(-inf) is 0.",
+        "In the softmax subtract the largest score of each row first, or exp overflows at a score of 1,000.",
+    ],
+    next="the gradients: `attention.gradients`.",
+    cases=_causal_cases,
+)
+
+
+def _causal(query, key, value, width=None, axis=-1, mask=None, shut=-np.inf):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(width or query.shape[-1])
+    mask = np.tri(scores.shape[-1], dtype=bool) if mask is None else mask
+    return _softmax(np.where(mask, scores, shut), axis) @ value
+
+
+@causal.mistake(
+    "Your scores are not scaled. Divide by the square root of E: without it a wide head looks at one place "
+    "alone before it has learned anything."
+)
+def no_scale(query, key, value):
+    return _causal(query, key, value, width=1)
+
+
+@causal.mistake("You divided by E. It is the square root: the *variance* of a dot product is E.")
+def divided_by_width(query, key, value):
+    return _causal(query, key, value, width=query.shape[-1] ** 2)
+
+
+@causal.mistake(
+    "You scaled with the width of the values. The dot products are of queries and keys: E = query.shape[-1]."
+)
+def width_of_the_values(query, key, value):
+    return _causal(query, key, value, width=value.shape[-1])
+
+
+@causal.mistake("The mask is missing: each place sees the future too.")
+def no_mask(query, key, value):
+    return _causal(query, key, value, mask=np.ones(query.shape[-2], bool))
+
+
+@causal.mistake(
+    "Your mask lies the other way round: each place sees itself and what comes *after* it. np.tri is True on "
+    "and below the diagonal, where the key j comes no later than the query i."
+)
+def sees_only_the_future(query, key, value):
+    return _causal(query, key, value, mask=np.tri(query.shape[-2], dtype=bool).T)
+
+
+@causal.mistake(
+    "No place sees itself: your mask ends one key too early, and the first place, which sees nothing, gets "
+    "0/0. np.tri(T, dtype=bool) includes the diagonal."
+)
+def never_itself(query, key, value):
+    with np.errstate(invalid="ignore"):
+        return _causal(query, key, value, mask=np.tri(query.shape[-2], k=-1, dtype=bool))
+
+
+@causal.mistake(
+    "You put 0 in place of the scores that are shut out. exp(0) is 1, so those places still get weight. Use "
+    "-np.inf: its exp is 0."
+)
+def zero_instead_of_minus_infinity(query, key, value):
+    return _causal(query, key, value, shut=0)
+
+
+@causal.mistake(
+    "You masked after the softmax. Then the future has already taken its share, and the rest sums to less "
+    "than 1. Mask the scores, with -np.inf, before the softmax."
+)
+def masked_after_the_softmax(query, key, value):
+    weights = _softmax(query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1]))
+    return np.tril(weights) @ value
+
+
+@causal.mistake(
+    "Your softmax runs over the queries. Each *query* has one unit of weight to give away: over the last "
+    "axis, that of the keys."
+)
+def softmax_over_the_queries(query, key, value):
+    return _causal(query, key, value, axis=-2)
+
+
+# --------------------------------------------------------------------------------- attention, backwards
+
+
+def attention_gradients(grad_output, query, key, value):
+    """The gradients of attention without a mask.
+
+    Returns
+    -------
+    grad_query : array (..., L, E)
+    grad_key : array (..., S, E)
+    grad_value : array (..., S, V)
+    """
+    return in_numpy.scaled_dot_product_attention_backward.unchecked(grad_output, query, key, value)
+
+
+def _gradient_cases(rng):
+    for batch, steps in (((), 4), ((2, 3), 3)):
+        given = _three(rng, batch, steps, 5, 2)
+        yield Case(
+            "gradients", {"grad_output": rng.normal(size=(*batch, steps, 2)), **given}, f"{steps} places"
+        )
+
+
+gradients = Exercise(
+    solution=attention_gradients,
+    hints=[
+        "Compute the weights w again. y = w @ value is a product: grad_value = w.swapaxes(-1, -2) @ "
+        "grad_output and grad_w = grad_output @ value.swapaxes(-1, -2).",
+        "Back through the softmax: what one weight gains the others of its row lose. grad_scores = w * "
+        "(grad_w - (grad_w * w).sum(axis=-1, keepdims=True)). Each row of it sums to 0.",
+        "scores = scale * query @ key.T is a product again, with scale = 1 / E ** 0.5: grad_query = scale "
+        "* grad_scores @ key and grad_key = scale * grad_scores.swapaxes(-1, -2) @ query.",
+    ],
+    next="softmax in pieces: `attention.merge`.",
+    cases=_gradient_cases,
+)
+
+
+def _gradients(grad_output, query, key, value, through="softmax", scale="root", flip=(), axis=-1):
+    e = query.shape[-1]
+    w = _softmax(query @ key.swapaxes(-1, -2) / np.sqrt(e))
+    grad_w = grad_output @ value.swapaxes(-1, -2)
+    shared = (grad_w * w).sum(axis=axis, keepdims=True)
+    grad_scores = {
+        "softmax": w * (grad_w - shared),
+        "diagonal": w * (1 - w) * grad_w,
+        "product": w * grad_w,
+        "nothing": grad_w,
+        "unweighted": grad_w - shared,
+    }[through]
+    scale = {"root": 1 / np.sqrt(e), "none": 1, "twice": 1 / e}[scale]
+    back = [m if name in flip else m.swapaxes(-1, -2) for name, m in (("key", grad_scores), ("value", w))]
+    return scale * grad_scores @ key, scale * back[0] @ query, back[1] @ grad_output
+
+
+@gradients.mistake(
+    "You took w * (1 - w) for the softmax. That is only the diagonal of its Jacobian: raising one score also "
+    "lowers all other weights of the row. w * (grad_w - (grad_w * w).sum(axis=-1, keepdims=True))."
+)
+def only_the_diagonal(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, through="diagonal")
+
+
+@gradients.mistake(
+    "The part that the weights of a row share is missing: subtract (grad_w * w).sum(axis=-1, keepdims=True) "
+    "before you multiply by w."
+)
+def shared_part_missing(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, through="product")
+
+
+@gradients.mistake(
+    "You did not go back through the softmax: grad_w is the gradient for the weights, not the scores."
+)
+def no_softmax(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, through="nothing")
+
+
+@gradients.mistake(
+    "The factor w in front is missing: a place with no weight has no slope. w * (grad_w - shared part)."
+)
+def no_weight_in_front(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, through="unweighted")
+
+
+@gradients.mistake(
+    "You summed the shared part over the queries. The weights that compete are those of one row: axis=-1."
+)
+def shared_over_the_queries(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, axis=-2)
+
+
+@gradients.mistake(
+    "The scale is missing on the way back. The scores were scale * query @ key.T, so grad_query and grad_key "
+    "have the factor 1 / sqrt(E)."
+)
+def no_scale_backwards(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, scale="none")
+
+
+@gradients.mistake(
+    "You applied the scale twice: each of grad_query and grad_key has the factor 1 / sqrt(E) once."
+)
+def scale_twice(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, scale="twice")
+
+
+@gradients.mistake(
+    "grad_key needs the transpose of grad_scores: a key gets from every query that looked at it. (With as "
+    "many queries as keys the shapes fit either way.)"
+)
+def key_without_transpose(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, flip=("key",))
+
+
+@gradients.mistake(
+    "grad_value needs the transpose of the weights: a value gets from every query that looked at it. (With "
+    "as many queries as keys the shapes fit either way.)"
+)
+def value_without_transpose(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, flip=("value",))
+
+
+# ------------------------------------------------------------------------------------- softmax in pieces
+
+
+def merge_blocks(m1, total1, y1, m2, total2, y2):
+    """Two parts of a row's keys as one: the largest score m, the sum of exp(score - m), and that with values.
+
+    Returns
+    -------
+    m : array (L, 1)
+    total : array (L, 1)
+    y : array (L, V)
+    """
+    m = np.maximum(m1, m2)
+    first, second = np.exp(m1 - m), np.exp(m2 - m)
+    return m, first * total1 + second * total2, first * y1 + second * y2
+
+
+def _merge_cases(rng):
+    for note, far in (("two blocks", 1.0), ("scores that lie far apart", 1000.0)):
+        m = far * rng.normal(size=(2, 5, 1))
+        total, y = rng.uniform(1, 4, size=(2, 5, 1)), rng.normal(size=(2, 5, 3))
+        names = ("m1", "total1", "y1", "m2", "total2", "y2")
+        yield Case("merge", dict(zip(names, (m[0], total[0], y[0], m[1], total[1], y[1]))), note)
+
+
+merge = Exercise(
+    solution=merge_blocks,
+    hints=[
+        "Both sums were taken relative to their own largest score: total1 = sum(exp(score - m1)). Bring "
+        "them to the common one, m = np.maximum(m1, m2).",
+        "exp(score - m) = exp(score - m1) * exp(m1 - m). So the first sum shrinks by exp(m1 - m), the "
+        "second by exp(m2 - m). Neither factor is above 1, so nothing overflows.",
+        "y is a sum of exp(score - m) * value: it shrinks by the same factors. Nothing is divided here; y / "
+        "total comes once, at the very end.",
+    ],
+    next="keys and values that are kept: `attention.cache`.",
+    cases=_merge_cases,
+)
+
+
+@merge.mistake(
+    "You added the two parts as they are. They were taken relative to different largest scores: shrink each "
+    "by exp(its m - the common m) first."
+)
+def nothing_shrinks(m1, total1, y1, m2, total2, y2):
+    return np.maximum(m1, m2), total1 + total2, y1 + y2
+
+
+@merge.mistake(
+    "You shrank the totals and left y as it was. y is a sum of the same exponentials, times the values."
+)
+def y_left_as_it_was(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    return m, np.exp(m1 - m) * total1 + np.exp(m2 - m) * total2, y1 + y2
+
+
+@merge.mistake(
+    "You shrank the first part only. Where the first block holds the larger score it is the second that has "
+    "to shrink: each part by exp(its m - m)."
+)
+def only_the_first_shrinks(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    return m, np.exp(m1 - m) * total1 + total2, np.exp(m1 - m) * y1 + y2
+
+
+@merge.mistake(
+    "Your factors belong to the other part: the first shrinks by exp(m1 - m), the second by exp(m2 - m)."
+)
+def factors_swapped(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    return m, np.exp(m2 - m) * total1 + np.exp(m1 - m) * total2, np.exp(m2 - m) * y1 + np.exp(m1 - m) * y2
+
+
+@merge.mistake(
+    "You divided y by the total already. The next block would then meet a y of another kind: keep the sum, "
+    "and divide once, behind the last block."
+)
+def divided_too_early(m1, total1, y1, m2, total2, y2):
+    m, total, y = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m, total, y / total
+
+
+@merge.mistake(
+    "You took the smaller of the two maxima as the common one. Then exp(m - ...) may overflow: take the "
+    "larger."
+)
+def the_smaller_maximum(m1, total1, y1, m2, total2, y2):
+    m = np.minimum(m1, m2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, second = np.exp(m1 - m), np.exp(m2 - m)
+        return m, first * total1 + second * total2, first * y1 + second * y2
+
+
+@merge.mistake(
+    "You added the maxima. The largest score of both parts is the larger of the two: np.maximum(m1, m2)."
+)
+def maxima_added(m1, total1, y1, m2, total2, y2):
+    _, total, y = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m1 + m2, total, y
+
+
+# -------------------------------------------------------------------------------------------- the cache
+
+
+def attend_with_cache(query, key, value, key_cache, value_cache):
+    """Causal attention of new places after cached ones; also the caches for the next call.
+
+    Returns
+    -------
+    y : array (..., L, V)
+    keys : array (..., S, E)
+    values : array (..., S, V)
+    """
+    return in_numpy.cached_attention.unchecked(query, key, value, key_cache, value_cache)
+
+
+def _cache_cases(rng):
+    for note, new in (("one new place", 1), ("three new places", 3)):
+        old = dict(key_cache=rng.normal(size=(2, 5, 4)), value_cache=rng.normal(size=(2, 5, 3)))
+        yield Case("cache", {**_three(rng, (2,), new, 4, 3), **old}, note)
+
+
+cache = Exercise(
+    solution=attend_with_cache,
+    hints=[
+        "The new keys and values stand behind the old ones: np.concatenate([key_cache, key], axis=-2). "
+        "These are also the caches to return.",
+        "L queries meet S = P + L keys. The last query may look at all of them, the one before at all but "
+        "the last: np.tri(L, S, S - L, dtype=bool) is that mask, from the lower right.",
+        "scores = query @ keys.swapaxes(-1, -2) / E ** 0.5, -inf where the mask is False, softmax, times "
+        "values. Return y, keys, values.",
+    ],
+    next="positions that turn: `attention.rotary`.",
+    cases=_cache_cases,
+)
+
+
+def _cached(query, key, value, key_cache, value_cache, k=None, swap=False):
+    parts = ([key, key_cache], [value, value_cache]) if swap else ([key_cache, key], [value_cache, value])
+    keys, values = (np.concatenate(p, axis=-2) for p in parts)
+    scores = query @ keys.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    new, seen = scores.shape[-2:]
+    mask = np.tri(new, seen, seen - new if k is None else k, dtype=bool)
+    return _softmax(np.where(mask, scores, -np.inf)) @ values, keys, values
+
+
+@cache.mistake(
+    "Your mask counts from the upper left: the first new query sees the first *cached* key alone. This is "
+    "what is_causal=True does when there are more keys than queries. Count from the lower right: np.tri(L, "
+    "S, S - L)."
+)
+def upper_left(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, k=0)
+
+
+@cache.mistake(
+    "The mask among the new places is missing: with three at once, the first sees the two behind it."
+)
+def no_mask_among_the_new(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, k=query.shape[-2] + key_cache.shape[-2])
+
+
+@cache.mistake("A new place does not see itself: your mask ends one key too early. np.tri(L, S, S - L).")
+def blind_to_itself(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, k=key_cache.shape[-2] - 1)
+
+
+@cache.mistake(
+    "You put the new keys in front of the old ones. The order is that of the text: the cache first, then "
+    "what is new."
+)
+def new_ones_in_front(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, swap=True)
+
+
+@cache.mistake("You looked at the old keys alone. A new place also sees itself and the new ones before it.")
+def only_the_old(query, key, value, key_cache, value_cache):
+    weights = _softmax(query @ key_cache.swapaxes(-1, -2) / np.sqrt(query.shape[-1]))
+    _, keys, values = _cached(query, key, value, key_cache, value_cache)
+    return weights @ value_cache, keys, values
+
+
+@cache.mistake(
+    "You returned the old caches. What comes back must hold the new keys and values too, or the next call "
+    "has forgotten them."
+)
+def old_caches_returned(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache)[0], key_cache, value_cache
+
+
+@cache.mistake("The scale is missing: divide the scores by the square root of E.")
+def cache_without_scale(query, key, value, key_cache, value_cache):
+    return _cached(query * np.sqrt(query.shape[-1]).astype(query.dtype), key, value, key_cache, value_cache)
+
+
+# ------------------------------------------------------------------------------------- rotary positions
+
+rotary = Exercise(
+    solution=in_numpy.rotary_embedding,
+    hints=[
+        "x1, x2 = np.split(x, 2, axis=-1): feature i of the first half and feature i of the second are one "
+        "point in a plane. There are D / 2 such planes.",
+        "The angle of position t in plane i is (t + offset) * base ** (-2 * i / D): np.outer of the "
+        "positions and the D / 2 speeds gives all of them, (T, D / 2).",
+        "A rotation: y1 = x1 * cos - x2 * sin, y2 = x2 * cos + x1 * sin, side by side again with "
+        "np.concatenate(..., axis=-1). Cast cos and sin to x.dtype, or float32 becomes float64.",
+    ],
+    next="a whole language model: [In practice](#In-practice).",
+)
+
+
+def _rotary(x, base, offset, sign=1, power=2.0, start=0, pairs="halves", reflect=False):
+    t, d = x.shape[-2:]
+    angle = np.outer(np.arange(start, t + start) + offset, float(base) ** (-power * np.arange(d // 2) / d))
+    cos, sin = np.cos(angle).astype(x.dtype), sign * np.sin(angle).astype(x.dtype)
+    x1, x2 = (x[..., 0::2], x[..., 1::2]) if pairs == "neighbors" else np.split(x, 2, axis=-1)
+    y1, y2 = x1 * cos - x2 * sin, x2 * cos + (-x1 if reflect else x1) * sin
+    if pairs == "neighbors":
+        return np.stack([y1, y2], axis=-1).reshape(x.shape)
+    return np.concatenate([y1, y2], axis=-1)
+
+
+@rotary.mistake(
+    "You turn the other way round, by -a. The gradient does that; forwards it is x1 * cos - x2 * sin."
+)
+def turned_back(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, sign=-1)
+
+
+@rotary.mistake(
+    "You paired neighbors, x[..., 0::2] with x[..., 1::2], as the paper does. Here, as in most models that "
+    "are used, the first half pairs with the second. Both work; weights trained for one do not fit the "
+    "other."
+)
+def neighbors(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, pairs="neighbors")
+
+
+@rotary.mistake(
+    "Your speeds fall half as fast as they should: base ** (-2 * i / D), for i from 0 to D / 2 - 1."
+)
+def half_the_exponent(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, power=1.0)
+
+
+@rotary.mistake("The offset is missing: the first row stands at position offset, not at 0.")
+def no_offset(x, base=10000.0, offset=0):
+    return _rotary(x, base, 0)
+
+
+@rotary.mistake(
+    "You count positions from 1. The first row stands at position 0 + offset and is not turned at 0."
+)
+def counted_from_one(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, start=1)
+
+
+@rotary.mistake("All your pairs turn equally fast. Pair i has the speed base ** (-2 * i / D).")
+def one_speed(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, power=0.0)
+
+
+@rotary.mistake(
+    "The sign in the second half is wrong: y2 = x2 * cos + x1 * sin. With two minus signs it is no "
+    "rotation, and lengths change."
+)
+def no_rotation(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, reflect=True)

@@ -1,0 +1,572 @@
+"""Exercises of notebook 20, and what learners' functions usually do when they are wrong."""
+
+from statistics import NormalDist
+
+import numpy as np
+
+from nnlib.core import Case
+from nnlib.exercises import Exercise
+from nnlib.quantization import in_numpy
+
+# -------------------------------------------------------------------------------- scale and zero point
+
+
+def _ranges(rng):
+    low, high = -rng.uniform(0.5, 3, 5), rng.uniform(0.5, 3, 5)
+    for note, ends in {
+        "both signs": dict(low=low, high=high),
+        "only positive numbers": dict(low=-low, high=-low + high),
+        "only negative numbers": dict(low=-high - 1, high=-high),
+        "0 to 15": dict(low=low, high=high, quant_min=0, quant_max=15),
+        "symmetric": dict(
+            low=low * [3, 1, 3, 1, 1], high=high, quant_min=-127, quant_max=127, symmetric=True
+        ),
+    }.items():
+        yield Case("choose_qparams", ends, note)
+
+
+choose_qparams = Exercise(
+    solution=in_numpy.choose_qparams,
+    hints=[
+        "First make the range hold 0: low = np.minimum(low, 0), high = np.maximum(high, 0).",
+        "From quant_min to quant_max there are quant_max - quant_min steps. Affine: they cover high - low. "
+        "Symmetric: they cover twice the larger of -low and high.",
+        "Affine: 0 stands -low / scale steps above quant_min; round that, and clip to the grid. Symmetric: "
+        "(quant_min + quant_max + 1) // 2 for every range, which is 0 here. `.astype(np.int32)` at the end.",
+    ],
+    next="the gradient of a staircase.",
+    cases=lambda rng: list(_ranges(rng)),
+)
+
+
+def _with(low, high, quant_min, quant_max, symmetric, steps=0, factor=1):
+    """The solution with other numbers of steps, or another scale of the symmetric grid."""
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    steps += quant_max - quant_min
+    if symmetric:
+        return 2 * factor * np.maximum(-low, high) / steps, np.zeros(low.shape, np.int32)
+    scale = (high - low) / steps
+    return scale, np.clip(quant_min - np.round(low / scale), quant_min, quant_max).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "You divided by the number of levels. Between n levels there are n - 1 steps: quant_max - quant_min."
+)
+def levels_for_steps(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _with(low, high, quant_min, quant_max, symmetric, steps=1)
+
+
+@choose_qparams.mistake(
+    "The range is not made to hold 0. Where all numbers are positive, zeros (of padding, of ReLU) would be "
+    "lost, and the zero point would lie outside of the grid."
+)
+def without_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    if symmetric:
+        return _with(low, high, quant_min, quant_max, symmetric)
+    scale = (high - low) / (quant_max - quant_min)
+    return scale, (quant_min - np.round(low / scale)).astype(np.int32)
+
+
+@choose_qparams.mistake("The zero point is counted from 0 and not from quant_min.")
+def from_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else zero_point - quant_min
+
+
+@choose_qparams.mistake(
+    "The sign of the zero point: `low` is negative, so 0 stands above quant_min, at quant_min - low / scale."
+)
+def wrong_sign(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else 2 * quant_min - zero_point
+
+
+@choose_qparams.mistake(
+    "The zero point is cut down to an integer (`astype`, `int`) and not rounded: up to a whole step off."
+)
+def truncated(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else np.trunc(quant_min - np.minimum(low, 0) / scale).astype(int)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid your scale is half as large as it should be: the steps cover the range from "
+    "-bound to bound, twice the bound."
+)
+def half_a_range(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _with(low, high, quant_min, quant_max, symmetric, factor=0.5)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid you looked at `high` alone: where low lies further out, it would be cut off."
+)
+def high_only(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _with(0 * low if symmetric else low, high, quant_min, quant_max, symmetric)
+
+
+@choose_qparams.mistake("You ignore `symmetric`: the range must then reach equally far to both sides of 0.")
+def always_affine(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _with(low, high, quant_min, quant_max, False)
+
+
+# ------------------------------------------------------------------------------ the straight-through gradient
+
+
+def _staircases(rng):
+    for note, args in {
+        "4 bits": dict(scale=np.array(0.25), zero_point=np.array(0), quant_min=-8, quant_max=7),
+        "a zero point": dict(scale=np.array(0.5), zero_point=np.array(5), quant_min=0, quant_max=15),
+    }.items():
+        ends = args["quant_max"] - args["zero_point"] + np.array([-0.2, 0.0, 0.2, 0.6])  # at the upper end
+        x = np.concatenate([rng.normal(size=8), ends * args["scale"], [-9.0, 9.0]])
+        yield Case("fake_quantize_backward", dict(grad_output=rng.normal(size=14), x=x, **args), note)
+
+
+fake_quantize_backward = Exercise(
+    solution=in_numpy.fake_quantize_backward,
+    hints=[
+        "Straight through: the gradient passes as if rounding changed nothing. Only clipping stops it.",
+        "Compute the integer before it is clipped: q = np.round(x / scale) + zero_point.",
+        "grad_x = grad_output * ((quant_min <= q) & (q <= quant_max)). Return (grad_x, None, None): scale "
+        "and zero point are held fixed.",
+    ],
+    next="a linear layer on nothing but integers.",
+    cases=lambda rng: list(_staircases(rng)),
+)
+
+
+def _passed(grad_output, inside):
+    return (grad_output * inside).astype(grad_output.dtype), None, None
+
+
+@fake_quantize_backward.mistake(
+    "You let the gradient pass everywhere. What was cut off does not answer to small changes of x: it gets "
+    "none."
+)
+def passes_everywhere(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, True)
+
+
+@fake_quantize_backward.mistake(
+    "All zeros: that is the true slope of a staircase, and nothing would ever learn. The straight-through "
+    "estimator pretends that rounding is the identity."
+)
+def true_slope(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, False)
+
+
+def _inside(x, scale, zero_point, quant_min, quant_max):
+    q = np.round(x / scale) + zero_point
+    return (quant_min <= q) & (q <= quant_max)
+
+
+@fake_quantize_backward.mistake(
+    "You multiplied by scale. x is divided by it and the result multiplied again: the two cancel."
+)
+def times_scale(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output * scale, _inside(x, scale, zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You divided by scale. x is divided by it and the result multiplied again: the two cancel."
+)
+def over_scale(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output / scale, _inside(x, scale, zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "At quant_min and quant_max themselves nothing has been cut off: use <= on both sides."
+)
+def strictly_inside(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, quant_min + 1, quant_max - 1))
+
+
+@fake_quantize_backward.mistake(
+    "You compared before rounding. A number up to half a step beyond the end rounds to it and passes: round "
+    "first, as torch does."
+)
+def without_rounding(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    q = x / scale + zero_point
+    return _passed(grad_output, (quant_min <= q) & (q <= quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You compared without adding the zero point: the ends belong to the integers."
+)
+def without_zero_point(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, 0, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You compared x itself with quant_min and quant_max. They are integers of the grid: divide x by scale "
+    "first."
+)
+def floats_and_integers(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, (quant_min <= x) & (x <= quant_max))
+
+
+# -------------------------------------------------------------------------------------- integer arithmetic
+
+
+def _products(rng):
+    q_x, q_weight = rng.integers(100, 256, (4, 40)).astype(np.uint8), rng.integers(-127, 128, (3, 40))
+    scales = dict(scale_x=np.array(0.02), scale_weight=rng.uniform(0.01, 0.03, 3), bias=rng.normal(size=3))
+    args = dict(q_x=q_x, q_weight=q_weight.astype(np.int8), zero_point_x=np.array(31))
+    z_w = np.array([-4, 9, 2])
+    yield Case("quantized_linear", dict(**args, **scales, zero_point_weight=z_w), "zero points")
+    large = dict(q_x=np.full((2, 400), 255, np.uint8), q_weight=np.full((3, 400), 127, np.int8))
+    large |= dict(zero_point_x=np.array(0), zero_point_weight=np.zeros(3, int))
+    yield Case("quantized_linear", large | scales, "sums above 32,767")
+
+
+quantized_linear = Exercise(
+    solution=in_numpy.quantized_linear,
+    hints=[
+        "An integer of 8 bits overflows at the first product: convert both to np.int32, then "
+        "q_x @ q_weight.T.",
+        "Multiply out (q_x - z_x)(q_w - z_w) and sum over D: q_x @ q_w.T, minus z_w times the row sums of "
+        "q_x, minus z_x times the row sums of q_w, plus D z_x z_w.",
+        "At the end total * (scale_x * scale_weight) + bias: the bias has not been divided by any scale.",
+    ],
+    next="where the sixteen levels of NF4 come from.",
+    cases=lambda rng: list(_products(rng)),
+)
+
+
+def _total(q_x, q_weight, z_x, z_w, dtype=np.int64):
+    return ((q_x.astype(np.int64) - z_x) @ (q_weight.astype(np.int64).T - z_w)).astype(dtype)
+
+
+def _linear(total, scale_x, scale_weight, bias):
+    return (total * (scale_x * scale_weight) + bias).astype(scale_x.dtype)
+
+
+@quantized_linear.mistake(
+    "Your sums wrap around in 8 bits: NumPy keeps the type of its inputs. Convert to int32 first."
+)
+def eight_bit_sums(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, np.int8)
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("Your sums wrap around in 16 bits: one product may be 32,385, so a sum needs 32.")
+def sixteen_bit_sums(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, np.int16)
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake(
+    "The zero point of x is missing: the number behind q_x is scale_x * (q_x - zero_point_x)."
+)
+def without_zero_point_x(
+    q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None
+):
+    return _linear(_total(q_x, q_weight, 0, zero_point_weight), scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("The zero points of the weights are missing: one for each output.")
+def without_zero_point_weight(
+    q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None
+):
+    return _linear(_total(q_x, q_weight, zero_point_x, 0), scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake(
+    "The last of the four terms is missing: + D * zero_point_x * zero_point_weight, with D = q_x.shape[1]."
+)
+def without_last_term(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    total = total - q_x.shape[1] * zero_point_x * zero_point_weight
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake(
+    "The last of the four terms is added once; each of the D products brings it: D times the product of the "
+    "two zero points."
+)
+def last_term_once(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    total = total - (q_x.shape[1] - 1) * zero_point_x * zero_point_weight
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("The bias is multiplied by the scales. It is a float already: add it at the end.")
+def bias_scaled(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight) + bias
+    return _linear(total, scale_x, scale_weight, 0)
+
+
+@quantized_linear.mistake(
+    "The scales of the weights are missing: a product of two steps is scale_x * scale_weight."
+)
+def one_scale(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    return _linear(_total(q_x, q_weight, zero_point_x, zero_point_weight), scale_x, 1, bias)
+
+
+@quantized_linear.mistake("The bias is missing.")
+def without_bias(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    return _linear(_total(q_x, q_weight, zero_point_x, zero_point_weight), scale_x, scale_weight, 0)
+
+
+# ------------------------------------------------------------------------------------------- sixteen levels
+
+
+nf4_levels = Exercise(
+    solution=in_numpy.nf4_levels,
+    hints=[
+        "NormalDist().inv_cdf(p) from the module `statistics` is the quantile function, for one p at a time.",
+        "Above 0: the quantiles of np.linspace(1 - tail, 0.5, 9)[:-1], eight of them. Below 0: minus those "
+        "of np.linspace(1 - tail, 0.5, 8)[:-1], seven. And 0 itself.",
+        "Sort, divide by the largest, and return it in the dtype of tail: `.astype(tail.dtype)`.",
+    ],
+    next="groups that share a scale: `quantization.quantize_groups`.",
+    cases=lambda rng: [
+        Case("nf4_levels", dict(tail=np.array(tail)), note)
+        for note, tail in (("as in the paper's code", in_numpy.NF4_TAIL), ("a wider tail", 0.1))
+    ],
+)
+
+
+def _quantiles(p):
+    return np.array([NormalDist().inv_cdf(share) for share in p])
+
+
+def _half(tail, count):
+    """`count` quantiles above the median, evenly spaced in probability, from small to large."""
+    return _quantiles(np.linspace(0.5, 1 - float(tail), count + 1)[1:])
+
+
+def _scaled(levels, tail):
+    return (levels / np.abs(levels).max()).astype(tail.dtype)
+
+
+@nf4_levels.mistake("Not divided by the largest level: the outermost ones must be -1 and 1.")
+def not_scaled(tail):
+    return np.concatenate([-_half(tail, 7)[::-1], [0], _half(tail, 8)]).astype(tail.dtype)
+
+
+@nf4_levels.mistake("Eight levels stand below 0 and seven above: it is the other way around.")
+def mirrored(tail):
+    return _scaled(np.concatenate([-_half(tail, 8)[::-1], [0], _half(tail, 7)]), tail)
+
+
+@nf4_levels.mistake(
+    "Sixteen quantiles at even distances, and none of them is 0. Zeros (padding, pruned weights) should stay "
+    "exactly zero: build the two halves one by one and put a 0 between them."
+)
+def no_zero(tail):
+    return _scaled(_quantiles(np.linspace(float(tail), 1 - float(tail), 16)), tail)
+
+
+@nf4_levels.mistake("Evenly spaced levels: that is int4. Here the *probabilities* are evenly spaced.")
+def evenly_spaced(tail):
+    return np.linspace(-1, 1, 16).astype(tail.dtype)
+
+
+@nf4_levels.mistake(
+    "Both halves have the spacing of eight, so the lower one does not reach -1. Seven levels below 0 have a "
+    "spacing of their own, from 1/2 to 1 - tail."
+)
+def same_spacing(tail):
+    above = _half(tail, 8)
+    return _scaled(np.concatenate([-above[6::-1], [0], above]), tail)
+
+
+@nf4_levels.mistake(
+    "The levels are evenly spaced in probability, but you let the median in: p = 1/2 gives 0, which is there "
+    "already. Leave the end of each `linspace` out."
+)
+def median_twice(tail):
+    above, below = (_quantiles(np.linspace(1 - float(tail), 0.5, n)) for n in (8, 7))
+    return _scaled(np.array(sorted([*above, *-below, 0])), tail)
+
+
+@nf4_levels.mistake("The right levels, not in order: sort them, so that a larger code is a larger number.")
+def not_sorted(tail):
+    levels = np.concatenate([_half(tail, 8)[::-1], [0], -_half(tail, 7)[::-1]])
+    return _scaled(levels, tail)
+
+
+@nf4_levels.mistake(
+    "`tail` is the probability beyond the outermost level, so that one stands at p = 1 - tail; yours stands "
+    "at 1 - tail / 2."
+)
+def half_a_tail(tail):
+    return in_numpy.nf4_levels.unchecked(tail / 2)
+
+
+# ------------------------------------------------------------------------------------------------- groups
+
+
+def _grouped(rng):
+    x = rng.normal(size=(4, 12)) * np.repeat([0.1, 1, 10], 4)
+    yield Case("quantize_groups", dict(x=x, group_size=4, bits=4), "three groups")
+    yield Case("quantize_groups", dict(x=x[:, :8], group_size=2, bits=3), "four groups, 3 bits")
+    zeros = np.where(np.arange(12) < 6, 0.0, x)
+    yield Case("quantize_groups", dict(x=zeros, group_size=6, bits=8), "a group of zeros")
+
+
+quantize_groups = Exercise(
+    solution=in_numpy.quantize_groups,
+    hints=[
+        "x.reshape(*x.shape[:-1], -1, group_size) has one group in each row of its last axis.",
+        "scale = largest magnitude of the group / (2**(bits - 1) - 1). Where a group is all zeros, take 1.",
+        "q = np.round(groups / scale[..., None]).reshape(x.shape).astype(np.int8); return q and scale.",
+    ],
+    next="a float of eight bits: `quantization.round_to_float`.",
+    cases=lambda rng: list(_grouped(rng)),
+)
+
+
+def _in_groups(x, group_size, most, size=np.abs, cut=np.round):
+    groups = x.reshape(*x.shape[:-1], -1, group_size)
+    scale = size(groups).max(axis=-1) / most
+    scale = np.where(scale == 0, 1, scale).astype(x.dtype)
+    return cut(groups / scale[..., None]).reshape(x.shape).astype(np.int8), scale
+
+
+@quantize_groups.mistake(
+    "The grid has one step too many: with `bits` bits and a sign the largest integer is 2**(bits - 1) - 1."
+)
+def one_too_many(x, group_size=64, bits=4):
+    groups = x.reshape(*x.shape[:-1], -1, group_size)
+    scale = np.abs(groups).max(axis=-1) / 2 ** (bits - 1)
+    scale = np.where(scale == 0, 1, scale).astype(x.dtype)
+    return np.round(groups / scale[..., None]).reshape(x.shape).astype(np.int16), scale
+
+
+@quantize_groups.mistake("The sign needs one of the bits: 2**(bits - 1) - 1, not 2**bits - 1.")
+def without_sign(x, group_size=64, bits=4):
+    groups = x.reshape(*x.shape[:-1], -1, group_size)
+    scale = np.abs(groups).max(axis=-1) / (2**bits - 1)
+    scale = np.where(scale == 0, 1, scale).astype(x.dtype)
+    return np.round(groups / scale[..., None]).reshape(x.shape).astype(np.int16), scale
+
+
+@quantize_groups.mistake(
+    "The scale is made of the largest number, not of the largest magnitude: a negative one may lie further "
+    "out."
+)
+def signed_maximum(x, group_size=64, bits=4):
+    groups, most = x.reshape(*x.shape[:-1], -1, group_size), 2 ** (bits - 1) - 1
+    scale = groups.max(axis=-1) / most
+    scale = np.where(scale == 0, 1, scale).astype(x.dtype)
+    return np.round(groups / scale[..., None]).reshape(x.shape).astype(np.int16), scale
+
+
+@quantize_groups.mistake("The numbers are cut down (`astype` does that) and not rounded.")
+def cut_down(x, group_size=64, bits=4):
+    return _in_groups(x, group_size, 2 ** (bits - 1) - 1, cut=np.trunc)
+
+
+@quantize_groups.mistake("A group of zeros divides by 0. Any scale will do for it: take 1.")
+def zero_scale(x, group_size=64, bits=4):
+    q, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    groups = x.reshape(*x.shape[:-1], -1, group_size)
+    return q, np.where((groups == 0).all(axis=-1), 0, scale).astype(x.dtype)
+
+
+@quantize_groups.mistake(
+    "Your groups take every so-many-th number. Neighbors form a group: reshape to (..., groups, group_size)."
+)
+def strided(x, group_size=64, bits=4):
+    mixed = x.reshape(*x.shape[:-1], group_size, -1).swapaxes(-1, -2)
+    q, scale = _in_groups(mixed.reshape(x.shape), group_size, 2 ** (bits - 1) - 1)
+    back = q.reshape(*x.shape[:-1], -1, group_size).swapaxes(-1, -2)
+    return back.reshape(x.shape), scale
+
+
+@quantize_groups.mistake("All groups share one scale. Each needs its own: that is what they are for.")
+def one_for_all(x, group_size=64, bits=4):
+    scale = np.abs(x).max() / (2 ** (bits - 1) - 1)
+    each = np.full((*x.shape[:-1], x.shape[-1] // group_size), scale, x.dtype)
+    return np.round(x / scale).astype(np.int8), each
+
+
+# -------------------------------------------------------------------------------------- a float of eight bits
+
+
+def _numbers(rng):
+    plain = rng.normal(size=12) * 2.0 ** rng.integers(-4, 6, 12)
+    ties = np.array([1.0625, 1.1875, -1.3125, 17.0, 19.0])
+    small = np.array([0.001, 0.003, -0.0085, 0.0012, 0.0009, 0.0])
+    for note, x in {
+        "plain": plain,
+        "ties": ties,
+        "near 0": small,
+        "too large": np.array([460.0, -9000]),
+    }.items():
+        yield Case("round_to_float", dict(x=x, dtype="float8_e4m3fn"), note)
+
+
+round_to_float = Exercise(
+    solution=in_numpy.round_to_float,
+    hints=[
+        "np.frexp(x) returns m and e with x = m * 2**e and 1/2 <= |m| < 1: the exponent in the usual sense "
+        "is e - 1.",
+        "With 3 bits of fraction the step is 2**(exponent - 3), and the exponent never counts as less than "
+        "-6. y = np.round(x / step) * step rounds half to even.",
+        "Last: np.clip(y, -448, 448). np.ldexp(1.0, n) is 2**n for an array of integers n; return x's dtype.",
+    ],
+    next="21, where a frozen base in 4 bits carries small trained matrices.",
+    cases=lambda rng: list(_numbers(rng)),
+)
+
+
+def _float8(x, fraction=3, lowest=-6, largest=448.0, cut=np.round, shift=1):
+    x64 = x.astype(float)
+    exponent = np.maximum(np.frexp(x64)[1] - shift, lowest)
+    step = np.ldexp(1.0, exponent - fraction)
+    return np.clip(cut(x64 / step) * step, -largest, largest).astype(x.dtype)
+
+
+@round_to_float.mistake("The numbers are cut off toward 0 and not rounded to the nearest.")
+def cut_off(x, dtype):
+    return _float8(x, cut=np.trunc)
+
+
+@round_to_float.mistake(
+    "Halves are rounded away from 0 (`floor(x + 0.5)`); the standard, and np.round, take the even neighbor."
+)
+def half_away(x, dtype):
+    return _float8(x, cut=lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5))
+
+
+@round_to_float.mistake(
+    "Below 2**-6 your step keeps shrinking. The format has no exponent for that: the steps stay 2**-9."
+)
+def no_lowest(x, dtype):
+    return _float8(x, lowest=-1000)
+
+
+@round_to_float.mistake(
+    "Below 2**-6 everything became 0. The format has numbers there, 2**-9 apart, down to 0 (subnormals)."
+)
+def flushed(x, dtype):
+    return np.where(np.abs(x) < 2**-6, 0, _float8(x)).astype(x.dtype)
+
+
+@round_to_float.mistake("Nothing stops at 448, the largest number of the format.")
+def no_largest(x, dtype):
+    return _float8(x, largest=np.inf)
+
+
+@round_to_float.mistake(
+    "Your steps are twice as fine: `np.frexp` gives m from 1/2 to 1, so the exponent is one less than its e, "
+    "and the step 2**(e - 1 - 3)."
+)
+def too_fine(x, dtype):
+    return _float8(x, fraction=4)
+
+
+@round_to_float.mistake(
+    "Your steps are twice as wide: the exponent is one less than the e of `np.frexp`, whose m is from 1/2 to "
+    "1."
+)
+def too_coarse(x, dtype):
+    return _float8(x, shift=0)
+
+
+@round_to_float.mistake("That is float8_e5m2: 2 bits of fraction. e4m3 has 3, and its lowest exponent is -6.")
+def other_format(x, dtype):
+    return in_numpy.round_to_float.unchecked(x, "float8_e5m2")
