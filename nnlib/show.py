@@ -8,7 +8,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,11 +64,19 @@ def source(*functions: Callable) -> tuple[str, str]:
 
 
 def _collect(f: Callable, helpers: dict[str, Callable]) -> None:
-    for name in f.__code__.co_names:
+    for name in _names(f.__code__):
         helper = f.__globals__.get(name)
         if name not in helpers and name.startswith("_") and inspect.isfunction(helper):
             helpers[name] = helper
             _collect(helper, helpers)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that a function uses, and the functions inside it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def _bare(f: Callable) -> str:
