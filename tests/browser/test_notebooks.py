@@ -19,7 +19,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from lint_notebooks import attempts
 from nnlib.cards import lookup
+from nnlib.core import find
 from nnlib.exercises import Exercise
+from nnlib.explorer import Text
 from notebooks import course
 
 pytestmark = pytest.mark.browser
@@ -263,6 +265,26 @@ def save(box: Box) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         box.place.scroll_into_view_if_needed()
         box.place.screenshot(path=Path(folder) / f"{box.name}.png")
+
+
+def test_a_text_can_be_typed(opened):
+    for box in opened.boxes:
+        fields = box.place.locator(".widget-text input")
+        controls = [c for c in find(box.name, "explorers")().controls.values() if isinstance(c, Text)]
+        assert fields.count() == len(controls), f"{box.name}: {len(controls)} text controls"
+        for number, control in enumerate(controls):
+            first, field = box.settled(), fields.nth(number)
+            field.fill(control.samples[0])
+            field.press("Enter")
+            typed = box.new_picture(first)
+            assert not box.error(), f"{box.name}: {box.error()}"
+            field.fill("7 §")
+            field.press("Enter")
+            expect(box.place.locator("pre[style*='b00020']")).to_contain_text(control.label, timeout=5_000)
+            assert box.picture() == typed, f"{box.name}: the last good picture does not stay"
+            box.button("Reset").click()
+            opened.lab.wait_idle(opened.page)
+            assert box.settled() == first and not box.error(), f"{box.name}: Reset does not lead back"
 
 
 def test_training_can_be_watched_and_stopped(opened, latencies):
