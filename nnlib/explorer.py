@@ -237,7 +237,10 @@ class Goal:
     met: Callable[[dict[str, Any], Any], bool]
 
 
-_WIDTHS = {Choice: "auto", Text: "100%"}  # all others are sliders
+def _width(control: Any) -> str:
+    """A slider is as wide as its label, and room to move."""
+    slider = f"{max(320, 200 + 7 * len(control.label))}px"
+    return {Choice: "auto", Text: "100%"}.get(type(control), slider)
 
 
 # ------------------------------------------------------------------------------------------------ canvas
@@ -449,7 +452,7 @@ class Explorer:
                 rows.append(widget)
                 continue
             widget.description = control.label
-            widget.layout.width = _WIDTHS.get(type(control), "320px")
+            widget.layout.width = _width(control)
             rows.append(w.HBox([widget, self._step_button(widget)]) if isinstance(control, Steps) else widget)
         buttons = [self._button("Reset", "back to the start", self.reset)]
         progress = w.FloatProgress(0, min=0, max=1, layout={"width": "160px"})
