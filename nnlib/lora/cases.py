@@ -7,7 +7,12 @@ import numpy as np
 
 from nnlib.core import Case
 
-SHAPES = {"one sample": ((1,), 3, 2, 1), "rows": ((5,), 4, 3, 2), "sequences": ((2, 3), 5, 4, 3)}
+SHAPES = {  # the rows of x, D, O, R
+    "one sample": ((1,), 3, 2, 1),
+    "rows": ((5,), 4, 3, 2),
+    "use_rslora": ((4,), 5, 4, 3),
+    "sequences": ((2, 3), 5, 4, 2),
+}
 
 
 def cases(rng):
@@ -15,7 +20,7 @@ def cases(rng):
         x, weight, bias = rng.normal(size=(*rows, D)), rng.normal(size=(O, D)), rng.normal(size=O)
         thin = dict(lora_A=rng.normal(size=(R, D)), lora_B=rng.normal(size=(O, R)))
         layer, lengths = dict(x=x, weight=weight, bias=bias, **thin), rng.uniform(0.5, 2, (2, O))
-        options = dict(lora_alpha=3.0, use_rslora=len(rows) > 1)
+        options = dict(lora_alpha=3.0, use_rslora=note == "use_rslora")
         yield Case("delta_weight", dict(**thin, **options), note)
         yield Case("lora_linear", dict(**layer, **options), note)
         yield Case("merge", dict(weight=weight, **thin, **options), note)
@@ -42,12 +47,12 @@ def cases(rng):
     yield Case("dora_linear", start | dict(magnitude=magnitude), "at the start")
 
     for note, shape in {"rows": (6, 3), "sequences": (6, 2, 3)}.items():
-        several = dict(lora_A=rng.normal(size=(3, 2, 3)), lora_B=rng.normal(size=(3, 5, 2)))
+        several = dict(lora_A=rng.normal(size=(4, 2, 3)), lora_B=rng.normal(size=(4, 5, 2)))  # K, R, D differ
         layer = dict(x=rng.normal(size=shape), weight=weight, bias=bias, **several)
         yield Case(
-            "mixed_lora_linear", layer | dict(adapter=np.array([2, 0, -1, 2, 0, -1])), f"{note}, one unused"
+            "mixed_lora_linear", layer | dict(adapter=np.array([2, 0, -1, 2, 0, -1])), f"{note}, two unused"
         )
-    each = layer | dict(adapter=np.array([0, 1, 2, 0, 1, 2]), lora_alpha=3.0)
+    each = layer | dict(adapter=np.array([0, 1, 2, 3, 1, 2]), lora_alpha=3.0)
     yield Case("mixed_lora_linear", each, "each in use")
 
     for note, (rows, D, O, size) in {"rows": ((4,), 6, 5, 8), "sequences": ((2, 3), 4, 3, 64)}.items():

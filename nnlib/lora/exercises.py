@@ -82,6 +82,21 @@ def everything_scaled(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=
     return scaling * (x @ weight.T + (x @ lora_A.T) @ lora_B.T) + bias
 
 
+@lora_linear.mistake(
+    "The bias is scaled too. It belongs to the frozen layer; the scaling, to the detour alone."
+)
+def bias_scaled_too(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    return _forward(x, weight, scaling * bias, lora_A, lora_B, scaling)
+
+
+@lora_linear.mistake(
+    "lora_alpha is missing: the detour is divided by the rank, but not multiplied by lora_alpha."
+)
+def no_alpha(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    return _forward(x, weight, bias, lora_A, lora_B, _scaling(len(lora_A), 1, use_rslora))
+
+
 # -------------------------------------------------------------------------------------- the backward
 
 lora_linear_backward = Exercise(
@@ -180,6 +195,41 @@ def rank_in_rslora(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, u
     return grad_x, None, None, *thin
 
 
+@lora_linear_backward.mistake(
+    "grad_B lacks the scaling; grad_A has it, through grad_h. h is x @ lora_A.T without it, so grad_B needs "
+    "the factor itself."
+)
+def not_in_b(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, grad_A, grad_B = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_x, None, None, grad_A, grad_B / scaling
+
+
+@lora_linear_backward.mistake("What grad_x gets through the detour lacks the scaling.")
+def not_in_the_detour(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_output @ weight + grad_output @ lora_B @ lora_A, None, None, *thin
+
+
+@lora_linear_backward.mistake(
+    "Your scaling is lora_alpha. Divide it by the rank, or its root, as in the forward."
+)
+def undivided(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, lora_alpha)
+    return grad_x, None, None, *thin
+
+
+@lora_linear_backward.mistake(
+    "You return zeros for weight and bias. They are frozen: return None. An array of zeros takes the memory "
+    "that freezing saves."
+)
+def zeros_for_the_frozen(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_x, np.zeros_like(weight), np.zeros_like(bias), *thin
+
+
 # -------------------------------------------------------------------------------------- a mixed batch
 
 mixed_lora_linear = Exercise(
@@ -249,6 +299,34 @@ def all_adapters_at_once(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8)
 @mixed_lora_linear.mistake("The bias is missing. It belongs to the frozen layer.")
 def mixed_without_bias(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
     return _mixed(x, weight, 0, lora_A, lora_B, adapter, lora_alpha / lora_A.shape[1])
+
+
+@mixed_lora_linear.mistake(
+    "You divide by the number of inputs D. The rank is the middle axis of lora_A (K, R, D): "
+    "`lora_A.shape[1]`."
+)
+def mixed_divided_by_the_inputs(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return _mixed(x, weight, bias, lora_A, lora_B, adapter, lora_alpha / lora_A.shape[2])
+
+
+@mixed_lora_linear.mistake("You multiply by lora_alpha and do not divide by the rank.")
+def mixed_by_alpha(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return _mixed(x, weight, bias, lora_A, lora_B, adapter, lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "The detour replaces what the frozen layer says. Add it: `y[mine] += ...` in place of `y[mine] = ...`."
+)
+def replaced(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    y = _mixed(x, weight, bias, lora_A, lora_B, adapter, lora_alpha / lora_A.shape[1])
+    y[adapter >= 0] -= (x @ weight.T + bias)[adapter >= 0]
+    return y
+
+
+@mixed_lora_linear.mistake("Adapter 0 is never used. It is an adapter like the others; only -1 means none.")
+def zero_for_none(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    rest = np.where(adapter == 0, -1, adapter)
+    return _mixed(x, weight, bias, lora_A, lora_B, rest, lora_alpha / lora_A.shape[1])
 
 
 # -------------------------------------------------------------------------------------------- merging
@@ -364,3 +442,17 @@ def not_normalized(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use
 def no_adapter(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
     norm = np.sqrt((weight * weight).sum(axis=1)) if norm is None else norm
     return x @ ((magnitude / norm)[:, None] * weight).T + bias
+
+
+@dora_linear.mistake("The scaling is missing: v = weight + lora_alpha / R * lora_B @ lora_A.")
+def dora_without_scaling(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(weight, lora_A, lora_B, len(lora_A), False)
+    return x @ ((magnitude / (own if norm is None else norm))[:, None] * v).T + bias
+
+
+@dora_linear.mistake("You divide by the rank where use_rslora asks for its root.")
+def dora_by_the_rank(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, False)
+    return x @ ((magnitude / (own if norm is None else norm))[:, None] * v).T + bias

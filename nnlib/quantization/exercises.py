@@ -31,10 +31,10 @@ choose_qparams = Exercise(
         "First make the range hold 0: low = np.minimum(low, 0), high = np.maximum(high, 0).",
         "From quant_min to quant_max there are quant_max - quant_min steps. Affine: they cover high - low. "
         "Symmetric: they cover twice the larger of -low and high.",
-        "Affine: 0 stands -low / scale steps above quant_min; round that, and clip to the grid. Symmetric: "
-        "(quant_min + quant_max + 1) // 2 for every range, which is 0 here. `.astype(np.int32)` at the end.",
+        "Affine: 0 stands -low / scale steps above quant_min; round that. Symmetric: zeros, one for each "
+        "range. `.astype(np.int32)` at the end.",
     ],
-    next="the gradient of a staircase.",
+    next="a layer whose sums are integers.",
     cases=lambda rng: list(_ranges(rng)),
 )
 
@@ -67,6 +67,15 @@ def without_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
     return scale, (quant_min - np.round(low / scale)).astype(np.int32)
 
 
+@choose_qparams.mistake(
+    "The range is not made to hold 0, and clipping the zero point does not mend that: the scale stays that "
+    "of a range without 0."
+)
+def without_zero_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = without_zero(low, high, quant_min, quant_max, symmetric)
+    return scale, np.clip(zero_point, quant_min, quant_max)
+
+
 @choose_qparams.mistake("The zero point is counted from 0 and not from quant_min.")
 def from_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
     scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
@@ -79,6 +88,44 @@ def from_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
 def wrong_sign(low, high, quant_min=-128, quant_max=127, symmetric=False):
     scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
     return scale, zero_point if symmetric else 2 * quant_min - zero_point
+
+
+@choose_qparams.mistake(
+    "The zero point is counted from 0 and not from quant_min, so clipping cuts some of them off."
+)
+def from_zero_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = from_zero(low, high, quant_min, quant_max, symmetric)
+    return scale, np.clip(zero_point, quant_min, quant_max)
+
+
+@choose_qparams.mistake(
+    "The sign of the zero point: 0 stands at quant_min - low / scale, not below the grid."
+)
+def wrong_sign_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = wrong_sign(low, high, quant_min, quant_max, symmetric)
+    return scale, np.clip(zero_point, quant_min, quant_max)
+
+
+@choose_qparams.mistake(
+    "The zero point is rounded down (`floor`) and not to the nearest integer: up to a whole step off."
+)
+def floored(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else np.floor(quant_min - np.minimum(low, 0) / scale).astype(int)
+
+
+@choose_qparams.mistake(
+    "You rounded low / scale down (`floor`) and not to the nearest integer: up to a whole step off."
+)
+def floored_inside(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else quant_min - np.floor(np.minimum(low, 0) / scale).astype(int)
+
+
+@choose_qparams.mistake("One 0 for all ranges. Return zeros, one for each: np.zeros(low.shape, np.int32).")
+def one_zero(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
+    return scale, np.int32(0) if symmetric else zero_point
 
 
 @choose_qparams.mistake(
@@ -222,19 +269,24 @@ def _products(rng):
 quantized_linear = Exercise(
     solution=in_numpy.quantized_linear,
     hints=[
-        "An integer of 8 bits overflows at the first product: convert both to np.int32, then "
-        "q_x @ q_weight.T.",
+        "NumPy multiplies uint8 by int8 in int16: one product fits, their sum does not. Convert both to "
+        "np.int32, then q_x @ q_weight.T.",
         "Multiply out (q_x - z_x)(q_w - z_w) and sum over D: q_x @ q_w.T, minus z_w times the row sums of "
-        "q_x, minus z_x times the row sums of q_w, plus D z_x z_w.",
-        "At the end total * (scale_x * scale_weight) + bias: the bias has not been divided by any scale.",
+        "q_x (keepdims=True), minus z_x times the row sums of q_w, plus D z_x z_w.",
+        "At the end total * (scale_x * scale_weight) + bias: the bias has not been divided by any scale. "
+        "`.astype(bias.dtype)`, since int32 times float32 is float64.",
     ],
     next="where the sixteen levels of NF4 come from.",
     cases=lambda rng: list(_products(rng)),
 )
 
 
-def _total(q_x, q_weight, z_x, z_w, dtype=np.int64):
-    return ((q_x.astype(np.int64) - z_x) @ (q_weight.astype(np.int64).T - z_w)).astype(dtype)
+def _total(q_x, q_weight, z_x, z_w, signs=(1, -1, -1, 1), dtype=np.int64):
+    """The four terms of the product, each with its sign; the first summed in integers of type `dtype`."""
+    q_x, q_weight = q_x.astype(np.int64), q_weight.astype(np.int64)
+    rows, columns = q_x.sum(axis=1, keepdims=True), q_weight.sum(axis=1)
+    terms = (q_x @ q_weight.T).astype(dtype), z_w * rows, z_x * columns, q_x.shape[1] * z_x * z_w
+    return sum(sign * term for sign, term in zip(signs, terms))
 
 
 def _linear(total, scale_x, scale_weight, bias):
@@ -242,17 +294,42 @@ def _linear(total, scale_x, scale_weight, bias):
 
 
 @quantized_linear.mistake(
-    "Your sums wrap around in 8 bits: NumPy keeps the type of its inputs. Convert to int32 first."
+    "Your sums wrap around: NumPy multiplies uint8 by int8 in int16, and one product may be 32,385. Convert "
+    "both to int32 before the product."
 )
-def eight_bit_sums(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
-    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, np.int8)
-    return _linear(total, scale_x, scale_weight, bias)
-
-
-@quantized_linear.mistake("Your sums wrap around in 16 bits: one product may be 32,385, so a sum needs 32.")
 def sixteen_bit_sums(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
-    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, np.int16)
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, dtype=np.int16)
     return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("Your sums wrap around in 8 bits: convert both to int32 before the product.")
+def eight_bit_sums(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, dtype=np.int8)
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+def _plant_signs(name, message, signs):
+    """A mistake with other signs of the four terms, 0 for one that is missing."""
+
+    def wrong(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+        total = _total(q_x, q_weight, zero_point_x, zero_point_weight, signs)
+        return _linear(total, scale_x, scale_weight, bias)
+
+    wrong.__name__ = name
+    quantized_linear.mistake(message)(wrong)
+
+
+_DEDUCTED = "Both middle terms are subtracted, the last is added."
+for _name, _message, _signs in (
+    ("products_alone", "All three terms with zero points are missing.", (1, 0, 0, 0)),
+    ("without_row_sums", "The term - zero_point_weight * (row sums of q_x) is missing.", (1, 0, -1, 1)),
+    ("without_column_sums", "The term - zero_point_x * (row sums of q_weight) is missing.", (1, -1, 0, 1)),
+    ("row_sums_added", f"The row sums of q_x have the wrong sign. {_DEDUCTED}", (1, 1, -1, 1)),
+    ("column_sums_added", f"The row sums of q_weight have the wrong sign. {_DEDUCTED}", (1, -1, 1, 1)),
+    ("both_added", f"Both corrections have the wrong sign. {_DEDUCTED}", (1, 1, 1, 1)),
+    ("last_subtracted", f"The last of the four terms has the wrong sign. {_DEDUCTED}", (1, -1, -1, -1)),
+):
+    _plant_signs(_name, _message, _signs)
 
 
 @quantized_linear.mistake(
@@ -290,6 +367,14 @@ def last_term_once(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_poin
     return _linear(total, scale_x, scale_weight, bias)
 
 
+@quantized_linear.mistake("D is the number of inputs, q_x.shape[1]; you took that of the examples.")
+def examples_for_inputs(
+    q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None
+):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, (1, -1, -1, len(q_x) / q_x.shape[1]))
+    return _linear(total, scale_x, scale_weight, bias)
+
+
 @quantized_linear.mistake("The bias is multiplied by the scales. It is a float already: add it at the end.")
 def bias_scaled(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
     total = _total(q_x, q_weight, zero_point_x, zero_point_weight) + bias
@@ -301,6 +386,12 @@ def bias_scaled(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_w
 )
 def one_scale(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
     return _linear(_total(q_x, q_weight, zero_point_x, zero_point_weight), scale_x, 1, bias)
+
+
+@quantized_linear.mistake("scale_x is missing: a product of two steps is scale_x * scale_weight.")
+def without_scale_x(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    return _linear(total, np.ones_like(scale_x), scale_weight, bias)
 
 
 @quantized_linear.mistake("The bias is missing.")
@@ -385,6 +476,30 @@ def median_twice(tail):
 def not_sorted(tail):
     levels = np.concatenate([_half(tail, 8)[::-1], [0], -_half(tail, 7)[::-1]])
     return _scaled(levels, tail)
+
+
+@nf4_levels.mistake("The right levels, not in order: sort them before you divide.")
+def not_sorted_either(tail):
+    return _scaled(np.concatenate([-_half(tail, 7)[::-1], [0], _half(tail, 8)[::-1]]), tail)
+
+
+@nf4_levels.mistake("You divided by the last level, which is not the largest: sort them first.")
+def divided_unsorted(tail):
+    levels = np.concatenate([-_half(tail, 7)[::-1], [0], _half(tail, 8)[::-1]])
+    return (levels / levels[-1]).astype(tail.dtype)
+
+
+@nf4_levels.mistake(
+    "The middles of sixteen equal shares, and none of them is 0. Build the two halves one by one and put a 0 "
+    "between them."
+)
+def middles(tail):
+    return _scaled(_quantiles((np.arange(16) + 0.5) / 16), tail)
+
+
+@nf4_levels.mistake("You do not use `tail`: the second case has another one.")
+def tail_written_in(tail):
+    return _scaled(in_numpy.nf4_levels.unchecked(np.array(in_numpy.NF4_TAIL)), tail)
 
 
 @nf4_levels.mistake(
@@ -549,6 +664,19 @@ def flushed(x, dtype):
 @round_to_float.mistake("Nothing stops at 448, the largest number of the format.")
 def no_largest(x, dtype):
     return _float8(x, largest=np.inf)
+
+
+@round_to_float.mistake(
+    "What lies above 448 became NaN, as in some libraries. Here it stops at 448 (np.clip)."
+)
+def nan_above(x, dtype):
+    y = _float8(x, largest=np.inf)
+    return np.where(np.abs(y) > 448, np.nan, y).astype(x.dtype)
+
+
+@round_to_float.mistake("Your lowest exponent is -7: for numbers below 2**-6 it is -6, and the step 2**-9.")
+def lowest_off(x, dtype):
+    return _float8(x, lowest=-7)
 
 
 @round_to_float.mistake(
