@@ -35,6 +35,8 @@ def _causal_cases(rng):
     yield Case("causal", _three(rng, (2, 3), 5, 4, 2), "batch and heads")
     steep = _three(rng, (), 4, 3, 2)
     yield Case("causal", {**steep, "query": 1000 * steep["query"]}, "scores in the thousands")
+    low = dict(query=-100_000 * np.abs(steep["query"]), key=np.abs(steep["key"]) + 0.1)
+    yield Case("causal", {**steep, **low}, "all scores far below zero")
 
 
 causal = Exercise(
@@ -52,6 +54,7 @@ causal = Exercise(
 
 
 def _causal(query, key, value, width=None, axis=-1, mask=None, shut=-np.inf):
+    """`width` is what the dot products are divided by the root of; `shut` replaces what must not be seen."""
     scores = query @ key.swapaxes(-1, -2) / np.sqrt(width or query.shape[-1])
     mask = np.tri(scores.shape[-1], dtype=bool) if mask is None else mask
     return _softmax(np.where(mask, scores, shut), axis) @ value
@@ -75,6 +78,18 @@ def divided_by_width(query, key, value):
 )
 def width_of_the_values(query, key, value):
     return _causal(query, key, value, width=value.shape[-1])
+
+
+@causal.mistake("You multiplied by the square root of E. The scores are too large, not too small: divide.")
+def multiplied_by_the_scale(query, key, value):
+    return _causal(query, key, value, width=1 / query.shape[-1])
+
+
+@causal.mistake(
+    "You scaled with the number of places. What adds up in a dot product are features: E = query.shape[-1]."
+)
+def number_of_places(query, key, value):
+    return _causal(query, key, value, width=query.shape[-2])
 
 
 @causal.mistake("The mask is missing: each place sees the future too.")
@@ -108,6 +123,25 @@ def zero_instead_of_minus_infinity(query, key, value):
 
 
 @causal.mistake(
+    "A finite number stands in place of -inf, and here a row's own scores lie below it: the future gets the "
+    "weight. Use -np.inf."
+)
+def a_finite_number(query, key, value):
+    return _causal(query, key, value, shut=-1000)
+
+
+@causal.mistake(
+    "You took the largest score of a row before masking. Where it lies in the future, every exp that is left "
+    "is 0, and the row is 0/0. Mask first."
+)
+def largest_before_the_mask(query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    with np.errstate(invalid="ignore"):
+        z = np.tril(np.exp(scores - scores.max(axis=-1, keepdims=True)))
+        return z / z.sum(axis=-1, keepdims=True) @ value
+
+
+@causal.mistake(
     "You masked after the softmax. Then the future has already taken its share, and the rest sums to less "
     "than 1. Mask the scores, with -np.inf, before the softmax."
 )
@@ -122,6 +156,17 @@ def masked_after_the_softmax(query, key, value):
 )
 def softmax_over_the_queries(query, key, value):
     return _causal(query, key, value, axis=-2)
+
+
+@causal.mistake(
+    "You subtract the largest score of each query, but the sum runs over the queries: axis=-1 in the sum too."
+)
+def summed_over_the_queries(query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    scores = np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf)
+    z = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):
+        return z / z.sum(axis=-2, keepdims=True) @ value
 
 
 # --------------------------------------------------------------------------------- attention, backwards
@@ -142,9 +187,9 @@ def attention_gradients(grad_output, query, key, value):
 def _gradient_cases(rng):
     for batch, steps in (((), 4), ((2, 3), 3)):
         given = _three(rng, batch, steps, 5, 2)
-        yield Case(
-            "gradients", {"grad_output": rng.normal(size=(*batch, steps, 2)), **given}, f"{steps} places"
-        )
+        given["query"] *= 3  # weights far from even
+        grad_output = rng.normal(size=(*batch, steps, 2))
+        yield Case("gradients", {"grad_output": grad_output, **given}, f"{steps} places")
 
 
 gradients = Exercise(
@@ -157,14 +202,17 @@ gradients = Exercise(
         "scores = scale * query @ key.T is a product again, with scale = 1 / E ** 0.5: grad_query = scale "
         "* grad_scores @ key and grad_key = scale * grad_scores.swapaxes(-1, -2) @ query.",
     ],
-    next="softmax in pieces: `attention.merge`.",
+    next="writing with a cache: `attention.cache`.",
     cases=_gradient_cases,
 )
 
 
-def _gradients(grad_output, query, key, value, through="softmax", scale="root", flip=(), axis=-1):
+def _gradients(
+    grad_output, query, key, value, through="softmax", forwards="root", scale="root", flip=(), axis=-1
+):
     e = query.shape[-1]
-    w = _softmax(query @ key.swapaxes(-1, -2) / np.sqrt(e))
+    scales = {"root": 1 / np.sqrt(e), "none": 1, "twice": 1 / e}
+    w = _softmax(query @ key.swapaxes(-1, -2) * scales[forwards])
     grad_w = grad_output @ value.swapaxes(-1, -2)
     shared = (grad_w * w).sum(axis=axis, keepdims=True)
     grad_scores = {
@@ -173,8 +221,9 @@ def _gradients(grad_output, query, key, value, through="softmax", scale="root", 
         "product": w * grad_w,
         "nothing": grad_w,
         "unweighted": grad_w - shared,
+        "plain mean": w * (grad_w - grad_w.mean(axis=-1, keepdims=True)),
     }[through]
-    scale = {"root": 1 / np.sqrt(e), "none": 1, "twice": 1 / e}[scale]
+    scale = scales[scale]
     back = [m if name in flip else m.swapaxes(-1, -2) for name, m in (("key", grad_scores), ("value", w))]
     return scale * grad_scores @ key, scale * back[0] @ query, back[1] @ grad_output
 
@@ -214,6 +263,29 @@ def no_weight_in_front(grad_output, query, key, value):
 )
 def shared_over_the_queries(grad_output, query, key, value):
     return _gradients(grad_output, query, key, value, axis=-2)
+
+
+@gradients.mistake(
+    "You subtracted the plain mean of grad_w. The part that a row shares is its mean *by the weights*: "
+    "(grad_w * w).sum(axis=-1, keepdims=True)."
+)
+def plain_mean(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, through="plain mean")
+
+
+@gradients.mistake(
+    "The scale is missing from the weights: compute them from query @ key.T / sqrt(E), as the forward does."
+)
+def no_scale_forwards(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, forwards="none")
+
+
+@gradients.mistake(
+    "The scale is missing everywhere: the scores are query @ key.T / sqrt(E), and grad_query and grad_key "
+    "have the factor 1 / sqrt(E) too."
+)
+def no_scale_at_all(grad_output, query, key, value):
+    return _gradients(grad_output, query, key, value, forwards="none", scale="none")
 
 
 @gradients.mistake(
@@ -282,7 +354,7 @@ merge = Exercise(
         "y is a sum of exp(score - m) * value: it shrinks by the same factors. Nothing is divided here; y / "
         "total comes once, at the very end.",
     ],
-    next="keys and values that are kept: `attention.cache`.",
+    next="positions that turn: `attention.rotary`.",
     cases=_merge_cases,
 )
 
@@ -301,6 +373,41 @@ def nothing_shrinks(m1, total1, y1, m2, total2, y2):
 def y_left_as_it_was(m1, total1, y1, m2, total2, y2):
     m = np.maximum(m1, m2)
     return m, np.exp(m1 - m) * total1 + np.exp(m2 - m) * total2, y1 + y2
+
+
+@merge.mistake(
+    "You shrank y and left the totals as they were. A total is a sum of the same exponentials, without the "
+    "values."
+)
+def totals_left_as_they_were(m1, total1, y1, m2, total2, y2):
+    m, _, y = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m, total1 + total2, y
+
+
+@merge.mistake(
+    "You shrank the second part only. Where the second block holds the larger score it is the first that has "
+    "to shrink: each part by exp(its m - m)."
+)
+def only_the_second_shrinks(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    return m, total1 + np.exp(m2 - m) * total2, y1 + np.exp(m2 - m) * y2
+
+
+@merge.mistake("exp(m1) overflows: only differences to the common m may go into exp.")
+def exp_of_the_maxima(m1, total1, y1, m2, total2, y2):
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, second = np.exp(m1), np.exp(m2)
+        return np.maximum(m1, m2), first * total1 + second * total2, first * y1 + second * y2
+
+
+@merge.mistake(
+    "You kept everything relative to m1. Where m2 is far larger exp(m2 - m1) overflows: the common m is the "
+    "larger of the two."
+)
+def relative_to_the_first(m1, total1, y1, m2, total2, y2):
+    with np.errstate(over="ignore", invalid="ignore"):
+        second = np.exp(m2 - m1)
+        return m1, total1 + second * total2, y1 + second * y2
 
 
 @merge.mistake(
@@ -379,7 +486,7 @@ cache = Exercise(
         "scores = query @ keys.swapaxes(-1, -2) / E ** 0.5, -inf where the mask is False, softmax, times "
         "values. Return y, keys, values.",
     ],
-    next="positions that turn: `attention.rotary`.",
+    next="softmax in pieces: `attention.merge`.",
     cases=_cache_cases,
 )
 
@@ -409,6 +516,14 @@ def no_mask_among_the_new(query, key, value, key_cache, value_cache):
     return _cached(query, key, value, key_cache, value_cache, k=query.shape[-2] + key_cache.shape[-2])
 
 
+@cache.mistake(
+    "A new place sees the one behind it: your mask ends one key too late. np.tri(L, S, S - L) includes the "
+    "place itself already."
+)
+def one_key_too_many(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, k=key_cache.shape[-2] + 1)
+
+
 @cache.mistake("A new place does not see itself: your mask ends one key too early. np.tri(L, S, S - L).")
 def blind_to_itself(query, key, value, key_cache, value_cache):
     return _cached(query, key, value, key_cache, value_cache, k=key_cache.shape[-2] - 1)
@@ -429,6 +544,12 @@ def only_the_old(query, key, value, key_cache, value_cache):
     return weights @ value_cache, keys, values
 
 
+@cache.mistake("You looked at the new keys alone. What the cache holds has to be looked at too.")
+def only_the_new(query, key, value, key_cache, value_cache):
+    _, keys, values = _cached(query, key, value, key_cache, value_cache)
+    return _causal(query, key, value), keys, values
+
+
 @cache.mistake(
     "You returned the old caches. What comes back must hold the new keys and values too, or the next call "
     "has forgotten them."
@@ -437,12 +558,25 @@ def old_caches_returned(query, key, value, key_cache, value_cache):
     return _cached(query, key, value, key_cache, value_cache)[0], key_cache, value_cache
 
 
+@cache.mistake("You divided by E. It is the square root of E.")
+def cache_divided_by_width(query, key, value, key_cache, value_cache):
+    root = np.sqrt(query.shape[-1]).astype(query.dtype)
+    return _cached(query / root, key, value, key_cache, value_cache)
+
+
 @cache.mistake("The scale is missing: divide the scores by the square root of E.")
 def cache_without_scale(query, key, value, key_cache, value_cache):
     return _cached(query * np.sqrt(query.shape[-1]).astype(query.dtype), key, value, key_cache, value_cache)
 
 
 # ------------------------------------------------------------------------------------- rotary positions
+
+
+def _rotary_cases(rng):
+    yield Case("rotary_embedding", dict(x=rng.normal(size=(2, 3, 5, 6))), "batch and heads")
+    far = dict(x=rng.normal(size=(4, 8)), base=100.0, offset=1000)
+    yield Case("rotary_embedding", far, "far on, another base")
+
 
 rotary = Exercise(
     solution=in_numpy.rotary_embedding,
@@ -454,19 +588,21 @@ rotary = Exercise(
         "A rotation: y1 = x1 * cos - x2 * sin, y2 = x2 * cos + x1 * sin, side by side again with "
         "np.concatenate(..., axis=-1). Cast cos and sin to x.dtype, or float32 becomes float64.",
     ],
-    next="a whole language model: [In practice](#In-practice).",
+    next="the questions, and notebook 17: networks that squeeze a picture through a few numbers.",
+    cases=_rotary_cases,
 )
 
 
-def _rotary(x, base, offset, sign=1, power=2.0, start=0, pairs="halves", reflect=False):
+def _rotary(x, base, offset, sign=1, power=2.0, start=0, pairs="halves", reflect=0):
     t, d = x.shape[-2:]
     angle = np.outer(np.arange(start, t + start) + offset, float(base) ** (-power * np.arange(d // 2) / d))
     cos, sin = np.cos(angle).astype(x.dtype), sign * np.sin(angle).astype(x.dtype)
     x1, x2 = (x[..., 0::2], x[..., 1::2]) if pairs == "neighbors" else np.split(x, 2, axis=-1)
-    y1, y2 = x1 * cos - x2 * sin, x2 * cos + (-x1 if reflect else x1) * sin
-    if pairs == "neighbors":
+    y1 = x1 * cos + (x2 if reflect == 1 else -x2) * sin
+    y2 = x2 * cos + (-x1 if reflect == 2 else x1) * sin
+    if pairs in ("neighbors", "interleaved"):
         return np.stack([y1, y2], axis=-1).reshape(x.shape)
-    return np.concatenate([y1, y2], axis=-1)
+    return np.concatenate([y2, y1] if pairs == "exchanged" else [y1, y2], axis=-1)
 
 
 @rotary.mistake(
@@ -514,4 +650,43 @@ def one_speed(x, base=10000.0, offset=0):
     "rotation, and lengths change."
 )
 def no_rotation(x, base=10000.0, offset=0):
-    return _rotary(x, base, offset, reflect=True)
+    return _rotary(x, base, offset, reflect=2)
+
+
+@rotary.mistake(
+    "The sign in the first half is wrong: y1 = x1 * cos - x2 * sin. With two plus signs it is no rotation, "
+    "and lengths change."
+)
+def no_rotation_in_the_first_half(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, reflect=1)
+
+
+@rotary.mistake("You exchanged the halves at the end: y1, of the first half, comes first.")
+def halves_exchanged(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, pairs="exchanged")
+
+
+@rotary.mistake(
+    "You cut x into halves and put the results back as neighbors. What was cut into halves is joined by "
+    "np.concatenate([y1, y2], axis=-1)."
+)
+def halves_joined_as_neighbors(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, pairs="interleaved")
+
+
+@rotary.mistake(
+    "Your speeds fall twice as fast as they should: the D of base ** (-2 * i / D) is the whole width, not "
+    "half of it."
+)
+def twice_the_exponent(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, power=4.0)
+
+
+@rotary.mistake("Your speeds rise. They fall from pair to pair: base ** (-2 * i / D), with a minus sign.")
+def speeds_that_rise(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, power=-2.0)
+
+
+@rotary.mistake("You ignore base: 10000 is only its default.")
+def base_ignored(x, base=10000.0, offset=0):
+    return _rotary(x, 10000.0, offset)

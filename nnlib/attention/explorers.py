@@ -44,40 +44,42 @@ def scale_and_temperature():
         rng = np.random.default_rng(seed)
         query, key = (rng.standard_normal((QUERIES, n, width), np.float32) for n in (1, keys))
         scale = (width**-0.5 if scaled else 1.0) / temperature
-        weights = attention_weights.unchecked(query, key, scale=scale)[:, 0]
+        weights = attention_weights.unchecked(query, key, scale=scale)[:, 0].astype(float)
         entropy = -(weights * np.log(np.maximum(weights, 1e-30))).sum(axis=-1).mean()
         squares = (weights**2).sum(axis=-1)
-        jacobian = (
-            squares - 2 * (weights**3).sum(axis=-1) + squares**2
-        )  # of diag(w) - w w', all entries squared
-        even = 1 / keys - 1 / keys**2
+        jacobian = squares - 2 * (weights**3).sum(axis=-1) + squares**2  # entries of diag(w) - w w', squared
+        slope = np.sqrt(np.maximum(jacobian, 0) / (1 / keys - 1 / keys**2))  # rounding may go below 0
         return dict(
             weights=-np.sort(-weights[0]),
             keys=keys,
             largest=weights.max(axis=-1).mean(),
-            bars=(entropy / np.log(keys), weights.max(axis=-1).mean(), np.sqrt(jacobian / even).mean()),
+            bars=(entropy / np.log(keys), weights.max(axis=-1).mean(), slope.mean()),
         )
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.3, 1))
-        left.set(xlim=(-1, 64), ylim=(0, 1.03), xlabel="keys, most looked at first", ylabel="weight")
-        left.set_title("Where one query looks")
-        (line,) = left.plot([], [], color=BLUE, marker="o", ms=3, drawstyle="steps-mid")
+        left.set(xscale="log", xlim=(0.9, 72), ylim=(0, 1.03), xlabel="keys, most looked at first")
+        left.set(ylabel="weight", title="Where one query looks")
+        ranks = [2**k for k in range(7)]
+        left.set_xticks(ranks, ranks)
+        left.set_xticks([], minor=True)
+        (line,) = left.plot([], [], color=BLUE, marker="o", ms=3)
         (even,) = left.plot([], [], color=GRAY, ls=":")
-        right.set(xlim=(0, 1.45), ylim=(2.6, -0.6), yticks=range(3), xticks=(0, 0.5, 1))
+        right.set(xlim=(0, 2.9), ylim=(2.6, -0.6), yticks=range(3), xticks=(0, 1, 2))
         right.set_yticklabels(("entropy ÷ log keys", "largest weight", "slope ÷ at even"))
         right.set_title(f"Means of {QUERIES} queries")
-        right.spines["bottom"].set_bounds(0, 1)
+        right.spines["bottom"].set_bounds(0, 2.5)
         bars = right.barh(range(3), np.zeros(3), color=(BLUE, VERMILLION, GREEN), height=0.6)
         labels = [right.text(0, k, "", va="center", fontsize=9) for k in range(3)]
-        return dict(line=line, even=even, bars=list(bars), labels=labels)
+        (one,) = right.plot([1, 1], [1.6, 2.4], color="black", ls=":")  # the slope at even weights
+        return dict(line=line, even=even, bars=list(bars), labels=labels, one=one)
 
     def draw(artists, result):
-        artists["line"].set_data(np.arange(result["keys"]), result["weights"])
-        artists["even"].set_data([0, result["keys"] - 1], [1 / result["keys"]] * 2)
+        artists["line"].set_data(np.arange(1, result["keys"] + 1), result["weights"])
+        artists["even"].set_data([1, result["keys"]], [1 / result["keys"]] * 2)
         for bar, label, value in zip(artists["bars"], artists["labels"], result["bars"]):
-            bar.set_width(min(value, 1.2))
-            label.set_x(min(value, 1.2) + 0.03)
+            bar.set_width(value)
+            label.set_x(value + 0.05)
             label.set_text(f"{value:.2f}")
 
     def note(values, result):
@@ -201,7 +203,7 @@ def masks():
             kind=Choice(KINDS, "none", "mask"),
             queries=IntSlider(1, 12, 8, "queries"),
             keys=IntSlider(1, 12, 8, "keys"),
-            amount=IntSlider(0, 12, 3, "padded keys, width of the window, or slope"),
+            amount=IntSlider(0, 12, 3, "padded keys, width of the window, or 4 · slope"),
             seed=Seed(),
         ),
         setup,
@@ -265,15 +267,14 @@ def positions():
         image = left.imshow(
             np.zeros((FAR + 1, 64)), cmap="PuOr", vmin=-2.5, vmax=2.5, aspect="auto", extent=(0, 1, FAR, 0)
         )
-        right.set(
-            xlim=(0, FAR), ylim=(-0.6, 1.05), xlabel="places further on", ylabel="dot product ÷ its own"
-        )
+        right.set(xlim=(0, FAR), ylim=(-1.05, 1.6), yticks=(-1, 0, 1))
+        right.set(xlabel="places further on", ylabel="dot product ÷ its own")
         right.set_title("How alike the word is to itself")
         right.axhline(0, color=GRAY, lw=0.8)
-        (before,) = right.plot([], [], color=GRAY, ls="--", label="from place 0")
-        (alike,) = right.plot([], [], color=BLUE, label="from the shifted place")
-        right.legend(loc="lower left", fontsize=8)
-        return dict(image=image, before=before, alike=alike)
+        (alike,) = right.plot([], [], color=BLUE, lw=2.5, label="from the shifted place")
+        (before,) = right.plot([], [], color="black", lw=1, ls="--", label="from place 0")
+        right.legend(loc="upper right", ncols=2, fontsize=8)
+        return dict(image=image, alike=alike, before=before)
 
     def draw(artists, result):
         places = np.arange(FAR + 1)
@@ -358,9 +359,7 @@ def maps():
         tokens = _read(text)
         logits, found = language_model(weights, tokens)
         row = min(place, len(tokens)) - 1
-        behind = [
-            i + 1 for i in range(row) if tokens[i] == tokens[row]
-        ]  # behind earlier ones of the same word
+        behind = np.flatnonzero(tokens[:row] == tokens[row]) + 1  # behind earlier ones of the same word
         share = np.exp(logits[row] - logits[row].max())
         look = found[block - 1, head - 1]
         return dict(
@@ -424,7 +423,7 @@ def maps():
             text=Text(STORY, "text", _read, SAMPLES),
             block=Choice((1, 2), 1, "block"),
             head=Choice((1, 2, 3, 4), 1, "head"),
-            place=IntSlider(1, MOST, MOST, "word that looks"),
+            place=IntSlider(1, MOST, 20, "word that looks"),
         ),
         setup,
         draw,

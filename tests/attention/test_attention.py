@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlib import core, data, language
-from nnlib.attention import experiments, in_numpy, in_torch
+from nnlib.attention import experiments, explorers, in_numpy, in_torch
 
 sdpa = in_numpy.scaled_dot_product_attention
 
@@ -192,6 +192,14 @@ def test_other_weights_keep_the_output_and_are_the_least(seed, tokens, sharpness
         assert (prices @ a <= (np.arange(tokens) == top) + 1e-9).all()
 
 
+def test_weights_that_no_direction_leaves_free_stay():
+    rng = np.random.default_rng(0)
+    weights = rng.dirichlet(np.ones(6))
+    for dimensions in (5, 8):  # six conditions for six weights, and more
+        other = experiments.other_weights(weights, rng.normal(size=(6, dimensions)))
+        np.testing.assert_allclose(other, weights, atol=1e-12)
+
+
 def test_the_language_model_in_numpy_is_torchs():
     tokens = language.encode(data.stories().test[0])
     weights = {name: a.astype(float) for name, a in data.language_model_weights().items()}
@@ -208,3 +216,13 @@ def test_induction_is_measured_behind_the_last_time():
     maps = np.zeros((1, 2, 6, 6))
     maps[0, 0, 3, 1], maps[0, 1, 3, 0] = 0.8, 1
     np.testing.assert_array_equal(experiments.induction(maps, tokens), [[0.8, 0]])
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 100.0])
+@pytest.mark.parametrize("width", [4, 64, 1024])
+def test_the_bars_of_the_scale_explorer_are_numbers_however_steep_the_softmax(width, temperature, scaled):
+    explorer = explorers.scale_and_temperature()
+    explorer.update(width=width, temperature=temperature, scaled=scaled)
+    assert np.isfinite(explorer.result["bars"]).all()
+    assert 0 <= min(explorer.result["bars"]) and max(explorer.result["bars"]) < 2.5
