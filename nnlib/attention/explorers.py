@@ -310,7 +310,7 @@ def positions():
 
 # -------------------------------------------------------------------------------- the maps of a trained model
 
-MOST = 32  # words that fit into the picture
+MOST = 24  # words that fit into the picture
 STORY = "anna berg drinks cold tea . ben holt paints old ships . cara lind grows red roses . so ben holt"
 SAMPLES = (
     "anna berg drinks cold tea . ben holt paints old ships . so anna",
