@@ -650,7 +650,7 @@ def threshold():
 
     def setup(fig):
         left, right = figures.axes(fig, 1, 2, width_ratios=(1.6, 1))
-        left.set(xlim=(1e-5, 0.5), ylim=(0, 0.4), xscale="log", ylabel="share of the pictures")
+        left.set(xlim=(1e-5, 0.5), ylim=(0, 0.6), xscale="log", ylabel="share of the pictures")
         left.set_xlabel("reconstruction error (log, cut at 10⁻⁵)")
         left.set_title("Whatever lies right of the line raises an alarm")
         artists = {}
@@ -672,7 +672,7 @@ def threshold():
         for name, counts in zip(("normal", "odd"), r["counts"]):
             artists[name].set_data(counts)
         highest = max(max(counts) for counts in r["counts"])
-        artists["cut"].axes.set_ylim(0, max(0.4, 1.1 * highest))
+        artists["cut"].axes.set_ylim(0, max(0.6, np.ceil(5 * highest) / 5))  # seldom: new limits are slow
         artists["cut"].set_xdata([np.clip(r["cut"], bins[0], bins[-1])] * 2)
         artists["roc"].set_data(*r["roc"])
         artists["point"].set_data([r["at"][0]], [r["at"][1]])
