@@ -4,6 +4,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 export OMP_NUM_THREADS = 1
+# The false alarm that pyproject.toml names, silenced in the kernels too.
+export PYTHONWARNINGS = ignore:invalid value encountered in matmul:RuntimeWarning
 
 .PHONY: lab test check notebooks bench
 

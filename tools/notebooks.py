@@ -47,6 +47,7 @@ def course(folder: Path = FOLDER) -> list[Path]:
 def client(nb: nbformat.NotebookNode, folder: Path, **options) -> NotebookClient:
     """What runs `nb` as if it lay in `folder`; it adds neither times nor widget state."""
     settings = dict(kernel_name="python3", timeout=600, record_timing=False, store_widget_state=False)
+    settings["coalesce_streams"] = True  # a kernel may send one print in two messages
     settings["extra_arguments"] = ["--log-level=ERROR"]  # else each kernel warns of its loopback connection
     return NotebookClient(nb, resources={"metadata": {"path": str(folder)}}, **(settings | options))
 
