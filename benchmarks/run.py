@@ -98,7 +98,7 @@ def enlarged(path: str, elements: int = 2**16) -> core.Case:
     larger = {k: np.concatenate([v] * times) for k, v in arrays.items()}
     try:
         f(**{**case.args, **larger})
-    except (TypeError, ValueError):  # the first axis was no batch axis after all
+    except (TypeError, ValueError, MemoryError):  # the first axis was no batch axis after all
         return case
     return core.Case(name, {**case.args, **larger}, case.note)
 

@@ -37,7 +37,7 @@ def xavier(model, rng):
 @experiment(
     id="H04",
     kind="headline",
-    claim="Rectifiers train deep networks without pre-training, and about half of them are silent.",
+    claim="Rectifiers train deep networks without pre-training, and at the start half are silent.",
     source="Glorot, Bordes & Bengio (2011), Deep sparse rectifier neural networks",
     settings="digits, 64-64-64-64-64-64-64-10, Xavier uniform, biases 0, SGD 0.1, momentum 0.9, batch 64, "
     "15 epochs; zeros in the first layer of 64-64-10 at the start",

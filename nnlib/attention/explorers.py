@@ -200,7 +200,7 @@ def masks():
     return Explorer(
         "Masks",
         dict(
-            kind=Choice(KINDS, "none", "mask"),
+            kind=Choice(KINDS, "padding", "mask"),
             queries=IntSlider(1, 12, 8, "queries"),
             keys=IntSlider(1, 12, 8, "keys"),
             amount=IntSlider(0, 12, 3, "padded keys, width of the window, or 4 · slope"),

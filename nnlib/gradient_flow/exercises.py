@@ -28,7 +28,7 @@ def clip_together(grad_weight, grad_bias, max_norm):
     grad_bias : array (O,)
     """
     total_norm = np.sqrt((grad_weight * grad_weight).sum() + (grad_bias * grad_bias).sum())
-    factor = min(1.0, float(max_norm / (total_norm + 1e-6)))
+    factor = np.minimum(1.0, max_norm / (total_norm + 1e-6))
     return factor * grad_weight, factor * grad_bias
 
 
@@ -50,7 +50,7 @@ clipping = Exercise(
         "Think of both arrays as one long vector. Its length is one number, and both arrays are multiplied "
         "by one and the same factor.",
         "The length: the root of the sum of all squares, those of grad_weight and those of grad_bias.",
-        "factor = min(1, max_norm / (total_norm + 1e-6)); return factor * grad_weight, factor * grad_bias.",
+        "factor = np.minimum(1, max_norm / (total_norm + 1e-6)); return factor * grad_weight, factor * grad_bias.",
     ],
     next="What clipping cannot do is bring a vanished gradient back. A path around the layer can.",
 )

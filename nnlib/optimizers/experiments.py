@@ -84,8 +84,8 @@ def directions(momentum, lr=0.018, steps=25):
     kind="myth",
     claim="Momentum follows the direction of the steeper gradients.",
     verdict="misleading",
-    truth="It speeds up shallow directions that persist and damps steep ones that alternate: with β "
-    "tuned to κ, the steps needed grow like √κ, not like κ.",
+    truth="With β tuned to κ it speeds up shallow directions that persist and damps steep ones that "
+    "alternate: the steps needed grow like √κ, not like κ.",
     settings="as H13; and 25 steps with lr 0.018 on curvatures 1 and 100, momentum 0 or 0.6",
     seeds=1,
     bands={
