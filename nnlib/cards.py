@@ -158,7 +158,7 @@ def declared(concept: str, role: str, kind: type) -> dict[str, Any]:
 
 def lookup(path: str, role: str, kind: type) -> Any:
     """The declared thing behind "concept.name", or a LookupError that lists what there is."""
-    concept, _, name = path.partition(".")
+    concept, name = core.parts(path)
     if concept not in core.concepts():
         raise LookupError(f"there is no concept {concept!r}; there is {', '.join(core.concepts())}")
     known = declared(concept, role, kind)

@@ -73,9 +73,17 @@ def public(module: ModuleType) -> dict[str, Callable]:
     }
 
 
+def parts(path: str) -> tuple[str, str]:
+    """The concept and the name of "concept.name"."""
+    if not isinstance(path, str):
+        raise TypeError(f"the path is of type {type(path).__name__}; expected a string 'concept.name'")
+    concept, _, name = path.partition(".")
+    return concept, name
+
+
 def find(path: str, role: str) -> Any:
     """The object behind "concept.name" in one file of the concept."""
-    concept, _, name = path.partition(".")
+    concept, name = parts(path)
     module = load(concept, role)
     own = {n: v for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__}
     if name.startswith("_") or name not in own:
@@ -426,7 +434,11 @@ def checked(f: Callable | None = None, *, not_taught: dict[str, Any] | None = No
         except TypeError as error:
             raise TypeError(f"{f.__name__}: {error}; expected {f.__name__}{signature}") from None
         bound.apply_defaults()
-        check_call(f.__name__, specs(concept, f.__name__), bound.arguments, library)
+        wanted = specs(concept, f.__name__)
+        for name, value in bound.arguments.items():
+            if isinstance(value, np.number) and wanted[name].kind in ("float", "int", "pair"):
+                bound.arguments[name] = value.item()  # as a NumPy number it would make float32 arrays float64
+        check_call(f.__name__, wanted, bound.arguments, library)
         return f(*bound.args, **bound.kwargs)
 
     call.unchecked = f  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ import numpy as np
 
 from nnlib import core
 from nnlib.cards import Card, declared, lookup
-from nnlib.diagnosis import STEPS, Trial, attempts, first_difference, printed, raised
+from nnlib.diagnosis import STEPS, Trial, attempts, first_difference, printed, raised, unwritten
 
 
 class Mistake(NamedTuple):
@@ -127,7 +127,7 @@ def diagnose(exercise: Exercise, mine: Callable, path: str = "") -> Card:
     if problem := unusable(exercise, mine, cases):
         return Card("not yet", title, "bad", (problem,))
     trials = attempts(exercise, mine, cases)
-    if isinstance(trials[0].error, NotImplementedError):
+    if unwritten(trials[0], mine):
         line = "Replace `raise NotImplementedError` with your code, then run both cells again."
         return Card("not attempted", title, "neutral", (line,))
     if trials[-1].error:

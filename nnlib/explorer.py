@@ -30,7 +30,7 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -310,8 +310,9 @@ class Explorer:
 
     `compute(**values)` gives a result at once; `train(**values)` yields (progress, result) and runs behind
     a Train button, its first result being the untrained state. `note(values, result)` is a line of text
-    under the picture. `code` maps "numpy" and "torch" to programs in which $name stands for a control's
-    value and which end by assigning `answer`; `answer(result)` is the same number from the explorer.
+    under the picture. `idle(values)` names the controls that change nothing beside these values: they are
+    greyed out. `code` maps "numpy" and "torch" to programs in which $name stands for a control's value and
+    which end by assigning `answer`; `answer(result)` is the same number from the explorer.
     """
 
     def __init__(
@@ -325,6 +326,7 @@ class Explorer:
         train: Callable[..., Iterator[tuple[float, Any]]] | None = None,
         size: tuple[float, float] = figures.WIDE,
         note: Callable[[dict[str, Any], Any], str] | None = None,
+        idle: Callable[[dict[str, Any]], Collection[str]] | None = None,
         goal: Goal | None = None,
         code: dict[str, str] | None = None,
         answer: Callable[[Any], float] | None = None,
@@ -333,7 +335,7 @@ class Explorer:
             raise ValueError(f"explorer {title!r}: expected either compute or train")
         self.title, self.controls, self.goal, self.size = title, controls, goal, size
         self._compute, self._generator, self._draw, self._note = compute, train, draw, note
-        self._programs, self._answer = code or {}, answer
+        self._programs, self._answer, self._idle = code or {}, answer, idle
         self._origin = {name: control.accept(control.value) for name, control in controls.items()}
         self.values = dict(self._origin)
         self.result: Any = None
@@ -350,6 +352,10 @@ class Explorer:
         """A plain dict that reproduces what is on the screen: explore(path, **state)."""
         return dict(self.values)
 
+    def idle(self) -> set[str]:
+        """The controls that change nothing at present."""
+        return set(self._idle(self.values)) if self._idle else set()
+
     def accept(self, **changes: Any) -> dict[str, Any]:
         """The changes as the controls would give them; unknown names and values out of range are refused."""
         if unknown := set(changes) - set(self.controls):
@@ -358,6 +364,7 @@ class Explorer:
 
     def update(self, **changes: Any) -> bytes:
         """Change some values, compute and draw; returns the picture as PNG."""
+        self.stop()
         with self._lock:
             values = {**self.values, **self.accept(**changes)}
             result = self._first(values)
@@ -367,6 +374,7 @@ class Explorer:
 
     def finish(self) -> bytes:
         """Train to the end without a screen; returns the last picture as PNG."""
+        self.stop()
         with self._lock:
             for _, result in self._steps(self.values):
                 self.result = result
@@ -422,9 +430,10 @@ class Explorer:
 
     def still(self) -> bytes:
         """The picture of the present state as a small PNG; what trains by a button is trained to the end."""
-        if self.result is None:
-            self.finish() if self._generator else self.update()
-        return _png(self._paint(self.result), small=True)
+        with self._lock:
+            if self.result is None:
+                self.finish() if self._generator else self.update()
+            return _png(self._paint(self.result), small=True)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{c.label} = {_text(self.values[n])}" for n, c in self.controls.items())
@@ -434,7 +443,8 @@ class Explorer:
         """The controls, the picture and the line under it, as one ipywidget."""
         if self._widgets is None:
             self._widgets = self._build()
-            self._show(self._paint(self.result) if self.result is not None else None)
+            if self.result is not None:
+                self._show_result()
         return self._widgets["box"]
 
     def _build(self) -> dict[str, Any]:
@@ -520,14 +530,15 @@ class Explorer:
         started = time.perf_counter()
         try:
             with self._lock:
+                self._widgets["progress"].value = 0
                 result = self._first(self.values)
                 image, self.result = self._paint(result), result
             self._show(image, time.perf_counter() - started)
         except Exception as error:  # whatever went wrong belongs on the page: prints in callbacks are lost
             self._complain(error)
 
-    def _show(self, image: Image.Image | None, seconds: float | None = None) -> None:
-        if self._widgets is None or image is None:
+    def _show(self, image: Image.Image, seconds: float | None = None) -> None:
+        if self._widgets is None:
             return
         parts = [html.escape(self._note(self.values, self.result))] if self._note else []
         if self.goal:
@@ -537,6 +548,9 @@ class Explorer:
             parts.append(f"<span style='opacity:.6'>{1000 * seconds:.0f} ms</span>")
         with self._widgets["picture"].hold_sync():
             self._widgets["picture"].value = _png(image)
+        idle = self.idle()
+        for name, control in self._widgets["controls"].items():
+            control.disabled = name in idle
         self._widgets["note"].value = " &nbsp;·&nbsp; ".join(parts)
         self._widgets["error"].value = ""
         if self._widgets["program"].layout.display != "none":
@@ -572,10 +586,11 @@ class Explorer:
             self.update()
             return
         self._resetting = True  # one refresh for all controls, not one each
-        for name, widget in self._widgets["controls"].items():
-            widget.value = self.values[name]
-        self._resetting = False
-        self._widgets["progress"].value = 0
+        try:
+            for name, widget in self._widgets["controls"].items():
+                widget.value = self.values[name]
+        finally:
+            self._resetting = False
         self._refresh()
 
     # -- live training
@@ -583,7 +598,8 @@ class Explorer:
     def start(self) -> None:
         """Train in the background of the kernel: sliders, Stop and other cells answer meanwhile."""
         self.stop()
-        self._task = asyncio.ensure_future(self._train())
+        self.widget()  # where its errors are shown
+        self._task = asyncio.get_running_loop().create_task(self._train())
 
     def stop(self) -> None:
         """Stop training; the last picture stays."""
@@ -596,19 +612,20 @@ class Explorer:
         return self._task is not None and not self._task.done()
 
     async def _train(self) -> None:
-        painted = 0.0
+        me, painted = asyncio.current_task(), 0.0
         try:
             for progress, result in self._steps(dict(self.values)):
-                self.result = result
-                self._widgets["progress"].value = progress
-                if time.perf_counter() - painted > 0.03:  # about 30 pictures a second
-                    self._show_result()
-                    painted = time.perf_counter()
+                with self._lock:
+                    if self._task is not me:  # stopped by a cell, which runs in another thread
+                        return
+                    self.result = result
+                    self._widgets["progress"].value = progress
+                    if time.perf_counter() - painted > 0.03:  # about 30 pictures a second
+                        self._show_result()
+                        painted = time.perf_counter()
                 await asyncio.sleep(0.001)  # the kernel's turn: this is what lets Stop work at once
             self._show_result()
             self._widgets["progress"].value = 1
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             self._complain(error)
 
@@ -634,6 +651,9 @@ def explorers() -> Iterator[tuple[str, Callable[[], Explorer]]]:
 def explore(path: str, **state: Any) -> Explorer:
     """Show an explorer: explore("descent.learning_rate"); values from `state()` are where it starts."""
     explorer = core.find(path, "explorers")()
+    for earlier in list(live):  # the cell was run again: what it showed before must not train on unseen
+        if earlier is not explorer and earlier.title == explorer.title:
+            earlier.stop()
     explorer._origin.update(explorer.accept(**state))
     explorer.values = dict(explorer._origin)
     if state and explorer._compute:

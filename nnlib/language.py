@@ -220,12 +220,13 @@ def train_language_model(
     model: nn.Module | None = None,
     lr: float = 5e-3,
     progress: bool | None = None,
-    device: str | None = None,
+    device: str | None = "cpu",
 ) -> tuple[nn.Module, training.History]:
     """A new model, or `model` trained on; the history has a line for every 100 steps.
 
     AdamW on eight stories at a time; after a gentle start the learning rate is `lr`, and falls to 0 over the
-    last 30 % of the steps. Only parameters that require a gradient move.
+    last 30 % of the steps. Only parameters that require a gradient move. With `device=None` it trains on the
+    fastest device here, where the model then lies.
 
     Returns
     -------
@@ -294,7 +295,7 @@ def generate(
     cache = model.new_cache() if cached else None
     unread = numbers
     for _ in range(words):
-        logits = model(torch.tensor([unread], device=place), cache)[0, -1].double().cpu()
+        logits = model(torch.tensor([unread], device=place), cache)[0, -1].cpu().double()
         if temperature == 0:
             numbers.append(int(logits.argmax()))
         else:

@@ -26,7 +26,7 @@ def show(path: str) -> None:
 
 
 def card(path: str) -> Card:
-    concept, _, name = path.partition(".")
+    concept, name = core.parts(path)
     reference, twin = core.find(path, "in_numpy"), core.find(path, "in_torch")
     ours, theirs = core.load(concept, "in_numpy"), core.load(concept, "in_torch")
     backward = getattr(ours, f"{name}_backward", None)
@@ -150,14 +150,21 @@ def agreements(path: str) -> Iterator[Agreement]:
 
 
 def devices(dtype: str = "float32") -> list[str]:
+    from nnlib import training
+
+    return [d for d in reversed(training.devices()) if (d, dtype) != ("mps", "float64")]  # mps has none
+
+
+def _full_precision() -> Any:
+    """Without it cuDNN rounds what it multiplies in float32 convolutions to ten bits (TF32) on newer GPUs."""
     import torch
 
-    mps = torch.backends.mps.is_available() and dtype != "float64"  # mps has no float64
-    return ["cpu", *["cuda"] * torch.cuda.is_available(), *["mps"] * mps]
+    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
 
 
 def _forward(f: Callable, version: Callable, args: dict[str, Any], device: str) -> float:
-    y = version(*core.positional(f, _tensors(args, device)))
+    with _full_precision():
+        y = version(*core.positional(f, _tensors(args, device)))
     return core.max_difference(_arrays(y), f(**args))
 
 
@@ -171,8 +178,9 @@ def _autograd(
     leaves = [k for k, v in inputs.items() if torch.is_tensor(v) and v.is_floating_point() and k not in held]
     for name in leaves:
         inputs[name].requires_grad_()
-    y = core.as_tuple(version(*core.positional(f, inputs)))
-    torch.autograd.backward(y, [torch.as_tensor(g, device=device) for g in core.as_tuple(grad_output)])
+    with _full_precision():
+        y = core.as_tuple(version(*core.positional(f, inputs)))
+        torch.autograd.backward(y, [torch.as_tensor(g, device=device) for g in core.as_tuple(grad_output)])
     theirs = {k: 0 * inputs[k] if inputs[k].grad is None else inputs[k].grad for k in leaves}
     ours = _by_name(args, backward(grad_output, **args))
     return max(core.max_difference(ours[k], _arrays(theirs[k])) for k in leaves)

@@ -12,9 +12,12 @@ counts the samples of one step over all processes.
 
 import argparse
 import contextlib
+import functools
 import json
 import math
+import operator
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,17 +64,34 @@ def accuracy(output: Tensor, target: Tensor) -> Tensor:
 
 def devices() -> list[str]:
     """Kinds of device present here, fastest first; the last is always "cpu"."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = {"cuda": torch.cuda.is_available(), "mps": _has_mps(), "cpu": True}
     return [kind for kind, is_present in present.items() if is_present]
 
 
-def choose_device(name: str | torch.device | None = None) -> torch.device:
-    """The named device, or else the fastest one here; under torchrun each process has a GPU of its own."""
+@functools.cache
+def _has_mps() -> bool:
+    """Virtual machines on Apple's hardware announce a GPU on which nothing can be allocated."""
+    if not torch.backends.mps.is_available():
+        return False
+    try:
+        torch.zeros(1, device="mps")
+    except RuntimeError:
+        return False
+    return True
+
+
+def choose_device(name: str | torch.device | None = None, dtype: torch.dtype | None = None) -> torch.device:
+    """The named device, or else the fastest one here; under torchrun each process has a GPU of its own.
+
+    With `dtype`, only devices that have it: Apple's GPU, "mps", has no float64.
+    """
+    able = [kind for kind in devices() if (kind, dtype) != ("mps", torch.float64)]
     if name is None:
-        name = "cpu" if dist.is_torchelastic_launched() and "cuda" not in devices() else devices()[0]
+        name = "cpu" if dist.is_torchelastic_launched() and "cuda" not in able else able[0]
     kind, _, index = str(name).partition(":")
-    if kind not in devices() or not (index or "0").isdecimal():
-        raise ValueError(f"device {str(name)!r} is not available; expected one of {', '.join(devices())}")
+    if kind not in able or not (index or "0").isdecimal():
+        what = "has no float64" if kind in devices() and kind not in able else "is not available"
+        raise ValueError(f"device {str(name)!r} {what}; expected one of {', '.join(able)}")
     if kind != "cuda":
         return torch.device(kind)
     place = torch.device(kind, int(index or os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
@@ -232,17 +252,19 @@ def _mix(*numbers: int) -> int:
 # ------------------------------------------------------------------------------------------------ checks
 
 
-def _check_count(name: str, value: object) -> None:
+def _check_count(name: str, value: Any, least: int = 1) -> int:
+    """The value as a plain int: torch and a checkpoint take none of NumPy's."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected an int >= 1")
-    if value < 1:
-        raise ValueError(f"{name} is {value}; expected an int >= 1")
+        raise TypeError(f"{name} is {value!r}; expected an int >= {least}")
+    if value < least:
+        raise ValueError(f"{name} is {value}; expected an int >= {least}")
+    return operator.index(value)
 
 
 def _batch_size(train: Data, batch_size: int | None) -> int | None:
     """The batch size, which a DataLoader brings along."""
     if not isinstance(train, DataLoader):
-        return batch_size
+        return _check_count("batch_size", batch_size)
     if batch_size is not None:
         raise ValueError(f"train is a DataLoader with its own batch size; got batch_size={batch_size} too")
     return train.batch_size
@@ -257,11 +279,11 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, name: s
 
 def _check_labels(output: Tensor, y: Tensor, ignore_index: int) -> None:
     """Name a label for which there is no output, before a GPU aborts on it."""
-    if y.dtype != torch.long or y.shape != output.shape[:1] + output.shape[2:]:
+    classes = output.shape[1] if output.ndim > 1 else 1
+    if classes == 1 or y.dtype != torch.long or y.shape != output.shape[:1] + output.shape[2:]:
         return  # not class labels of the outputs along dim 1, as F.cross_entropy takes them
-    wrong = y[((y < 0) | (y >= output.shape[1])) & (y != ignore_index)]
+    wrong = y[((y < 0) | (y >= classes)) & (y != ignore_index)]
     if len(wrong):
-        classes = output.shape[1]
         raise ValueError(
             f"y has the label {int(wrong[0])}; expected 0 to {classes - 1} for {classes} outputs"
         )
@@ -402,19 +424,21 @@ def fit(
     ------
     FloatingPointError : the loss or a weight is no longer finite; `checkpoint` keeps the last good epoch
     """
-    _check_count("epochs", epochs)
+    epochs, seed = _check_count("epochs", epochs), _check_count("seed", seed, least=0)
+    if clip_grad_norm is not None and not clip_grad_norm > 0:
+        raise ValueError(f"clip_grad_norm is {clip_grad_norm}; expected a number > 0, or None")
     if dist.is_torchelastic_launched() and not dist.is_initialized():
         raise RuntimeError("torchrun started this script; call fit inside `with processes():`")
     batch_size = _batch_size(train, batch_size)
     _check_optimizer(optimizer, model)
     weights = list(model.parameters())
 
-    place = choose_device(device)
+    dtype = next((weight.dtype for weight in weights if weight.is_floating_point()), torch.float32)
+    place = choose_device(device, dtype)
     if place.type == "cuda":
         torch.cuda.set_device(place)
     precision = _precision(amp, place)
     scaler = torch.amp.GradScaler(place.type, enabled=precision == torch.float16)
-    dtype = next((weight.dtype for weight in weights if weight.is_floating_point()), torch.float32)
     loop = _Loop(model, loss, metrics or {}, optimizer, scaler, place, dtype, precision, clip_grad_norm)
     train = _dataset("train", train, batch_size, loop.move)
     if validation is not None:
@@ -436,7 +460,7 @@ def fit(
     first = history.epochs
     steps = len(train) if isinstance(train, DataLoader) else math.ceil(len(train) / batch_size)
     bar = _bar(steps * first, steps * epochs, progress)
-    with bar, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    with _then_in_use(model), bar, _own_random_numbers(place):
         for epoch in range(first, epochs):
             where, new = f"epoch {epoch + 1}", epoch == first
             torch.manual_seed(_mix(seed, epoch, 1 + rank()))  # dropout: other masks in each process
@@ -457,13 +481,27 @@ def fit(
             bar.set_postfix(epoch=history.epochs, loss=f"{values['loss']:.4f}", refresh=False)
             if saved is not None and rank() == 0:
                 saved.save(history)
-    model.eval()
     return history
 
 
+@contextlib.contextmanager
+def _then_in_use(*models: nn.Module) -> Iterator[None]:
+    """In eval mode afterwards, also where training was interrupted or failed."""
+    try:
+        yield
+    finally:
+        for model in models:
+            model.eval()
+
+
+def _own_random_numbers(place: torch.device) -> contextlib.AbstractContextManager:
+    return torch.random.fork_rng(devices=[place] if place.type == "cuda" else [])
+
+
 def _bar(first: int, last: int, progress: bool | None) -> tqdm:
-    silent = True if rank() > 0 else None if progress is None else not progress  # tqdm's None: no terminal
-    return tqdm(total=last, initial=first, disable=silent, leave=False, delay=1)
+    if progress is None:  # tqdm's own None shows a bar in notebooks as well
+        progress = sys.stderr.isatty()
+    return tqdm(total=last, initial=first, disable=rank() > 0 or not progress, leave=False, delay=1)
 
 
 def _counted(batches: Iterable, bar: tqdm) -> Iterator:
@@ -598,13 +636,15 @@ def fit_adversarial(
     ------
     FloatingPointError : a loss or a weight is no longer finite; `checkpoint` keeps the last good epoch
     """
-    for name, count in dict(epochs=epochs, latent=latent, discriminator_steps=discriminator_steps).items():
-        _check_count(name, count)
+    epochs, latent = _check_count("epochs", epochs), _check_count("latent", latent)
+    discriminator_steps = _check_count("discriminator_steps", discriminator_steps)
+    seed = _check_count("seed", seed, least=0)
     if dist.is_torchelastic_launched():
         raise RuntimeError("torchrun started this script; fit_adversarial trains in a single process")
     batch_size = _batch_size(train, batch_size)
     models = {"generator": generator, "discriminator": discriminator}
-    place = choose_device(device)
+    dtypes = {w.dtype for model in models.values() for w in model.parameters()}
+    place = choose_device(device, torch.float64 if torch.float64 in dtypes else None)
     precision = _precision(amp, place)
     loops, parts = {}, {}
     for (name, model), optimizer, loss in zip(models.items(), optimizers, reversed(losses), strict=True):
@@ -633,7 +673,7 @@ def fit_adversarial(
             history = saved.restore(epochs)
     first = history.epochs
     bar = _bar(steps * first, steps * epochs, progress)
-    with bar, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    with _then_in_use(*models.values()), bar, _own_random_numbers(place):
         for epoch in range(first, epochs):
             where = f"epoch {epoch + 1}"
             torch.manual_seed(_mix(seed, epoch, 1))  # noise and dropout
@@ -648,8 +688,6 @@ def fit_adversarial(
             bar.set_postfix(epoch=history.epochs, refresh=False)
             if saved is not None:
                 saved.save(history)
-    for model in models.values():
-        model.eval()
     return history
 
 

@@ -11,6 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnlib import core
+from nnlib.evidence import headline
+from nnlib.exercises import check, hint
+from nnlib.explorer import explore
+from nnlib.show import show
 
 NAN, INF = math.nan, math.inf
 
@@ -409,6 +413,12 @@ def test_a_wrong_name_is_answered_with_the_right_ones():
             LookupError, match=f"no '{path}' in in_numpy.py; there is .*normalization.batch_norm,"
         ):
             core.find(path, "in_numpy")
+
+
+@pytest.mark.parametrize("ask", [lambda f: check(f, "neuron.step"), hint, headline, show, explore])
+def test_a_function_in_the_place_of_a_name_is_refused(ask):
+    with pytest.raises(TypeError, match="path is of type function; expected a string 'concept.name'"):
+        ask(lambda x: x)
 
 
 def test_find_finds_functions():

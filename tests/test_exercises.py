@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nnlib import core, exercises
+from nnlib.activations.in_numpy import elu
 from nnlib.core import Case
 from nnlib.exercises import Exercise, diagnose
 
@@ -248,6 +249,15 @@ def test_a_gap_met_later_is_an_error_not_a_stub():
         return right(grad_output, x, weight, bias, eps)
 
     assert lines(mine)[0] == "error: NotImplementedError"
+
+
+def test_a_gap_in_what_it_calls_is_an_error_not_a_stub():
+    def mine(grad_output, x, weight, bias, eps=1e-5):
+        return elu(x, inplace=True)
+
+    first, line, *_ = lines(mine)
+    assert first.startswith("error: NotImplementedError: elu: inplace=True is an option of torch's")
+    assert "`return elu(x, inplace=True)`" in line
 
 
 def test_addresses_do_not_get_into_a_card():

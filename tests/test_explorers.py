@@ -127,7 +127,7 @@ def test_every_control_changes_the_picture_and_none_an_error(path, record_proper
             page.press("Reset")
             for other, value in context.items():
                 page.turn(other, value)
-            pictures = set()
+            idle, pictures = name in page.explorer.idle(), set()
             for value in values(page, name):
                 started = time.process_time()
                 pictures.add(page.turn(name, value))
@@ -135,7 +135,9 @@ def test_every_control_changes_the_picture_and_none_an_error(path, record_proper
                 assert not page.error, f"{name} = {value}: {page.error}"
                 assert page.explorer.state()[name] == approximately(value)
             if len(pictures) > 1:
+                assert not idle, f"{name} is greyed out beside {context}, and changes the picture"
                 break
+            assert idle or page.explorer._generator, f"{name} changes nothing beside {context}: grey it out"
         else:
             low, high = controls[name].sweep()[0], controls[name].sweep()[-1]
             fresh = FOUND[path]()  # what shows only after training
@@ -391,7 +393,7 @@ def test_training_runs_beside_everything_else(path, record_property):
         await asyncio.sleep(0.02)
         name, control = next(iter(explorer.controls.items()))
         page.turn(name, next(v for v in reversed(control.sweep()) if v != control.value))
-        assert not explorer.training and not page.error
+        assert not explorer.training and not page.error and page.parts["progress"].value == 0
         page.press("Reset")
         assert page.picture == untrained and page.parts["progress"].value == 0
 
@@ -409,7 +411,7 @@ def test_training_runs_beside_everything_else(path, record_property):
     )
 
 
-async def until(condition, seconds=60):
+async def until(condition, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
@@ -511,18 +513,18 @@ def test_events_that_pile_up_collapse_to_the_newest():
         computed.append(a)
         if len(computed) == 2:  # the first computation made the first picture
             started.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         return a
 
     page = Page(small(slow))
     first_move = threading.Thread(target=page.turn, args=("a", -3.0))
     first_move.start()
-    assert started.wait(10)
+    assert started.wait(60)
     for value in (-2.0, -1.0, 0.5, 2.0):
         page.turn("a", value)  # at once: an update is running
     assert computed == [1.0, -3.0]
     go_on.set()
-    first_move.join(10)
+    first_move.join(60)
     assert computed == [1.0, -3.0, 2.0]
     assert page.picture == small().update(a=2.0)
     page.turn("a", 0.0)
@@ -670,6 +672,70 @@ def test_training_again_starts_over_and_only_once():
 
     asyncio.run(session())
     assert page.picture == small(train=steps).finish()
+
+
+def test_a_cell_of_another_thread_ends_training_at_once():
+    """A step that was under way when a cell called reset() or update() must not be seen after it."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def waits(a, b, kind, on):
+        yield 0.0, 0.0
+        started.set()
+        assert go_on.wait(60)
+        yield 0.5, 9.0
+
+    page = Page(small(train=waits))
+    page.explorer.update(a=2.0)
+    first = page.picture
+
+    async def session():
+        page.press("Train")
+        await until(started.is_set)
+        await asyncio.sleep(0.2)
+
+    training = threading.Thread(target=lambda: asyncio.run(session()))
+    training.start()
+    assert started.wait(60)
+    page.explorer.reset()
+    assert not page.explorer.training
+    go_on.set()
+    training.join(10)
+    assert page.explorer.result == 0.0 and page.picture == first and not page.error
+
+
+def test_a_cell_that_is_run_again_ends_the_training_of_the_first_run():
+    path = next(path for path in TRAINED)
+
+    async def session():
+        first = explore(path)
+        first.start()
+        await asyncio.sleep(0.01)
+        assert first.training
+        second = explore(path)
+        assert not first.training
+        second.start()
+        explore(next(other for other in FOUND if other != path))
+        assert second.training, "another explorer is left alone"
+        second.stop()
+
+    asyncio.run(session())
+
+
+def test_what_is_started_before_it_is_shown_shows_its_error_later():
+    def breaks(a, b, kind, on):
+        yield 0.0, 1.0
+        fail()
+
+    explorer = small(train=breaks)
+
+    async def session():
+        explorer.start()
+        await until(lambda: not explorer.training)
+
+    asyncio.run(session())
+    assert "RuntimeError: out of &lt;luck&gt;" in explorer._widgets["error"].value
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        explorer.start()
 
 
 def test_an_error_in_training_is_shown():

@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -110,7 +111,7 @@ def test_the_same_figure_is_the_same_bytes_in_another_process():
     command = [
         sys.executable,
         "-c",
-        f"import sys; sys.path.insert(0, {str(__file__).rpartition('/')[0]!r}); {program}",
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); {program}",
     ]
     hashes = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(hashes) == 1

@@ -284,6 +284,27 @@ def test_a_forgotten_count_is_refused(module, name, states):
 
 
 @pytest.mark.parametrize("module", [in_numpy, in_torch])
+@pytest.mark.parametrize(
+    "name, states, settings",
+    [
+        ("adam", 1, dict(t=2)),
+        ("adam", 2, dict(t=2, amsgrad=True)),
+        ("adamw", 1, dict(t=2)),
+        ("adamw", 2, dict(t=2, amsgrad=True)),
+        ("nadam", 2, dict(t=2)),
+        ("rmsprop", 1, dict(momentum=0.9)),
+        ("rmsprop", 2, dict(momentum=0.9, centered=True)),
+        ("reduce_lr_on_plateau", 1, {}),
+    ],
+)
+def test_a_forgotten_part_of_the_state_is_refused(module, name, states, settings):
+    """It would start from 0 again and again: momentum without memory, a mean square of one gradient."""
+    one = np.array(1.0) if module is in_numpy else torch.tensor(1.0)
+    with pytest.raises(ValueError, match=f"{name}: .* part of the state"):
+        getattr(module, name)(one, one, *[one] * states, **settings)
+
+
+@pytest.mark.parametrize("module", [in_numpy, in_torch])
 def test_muon_knows_its_adjustments(module):
     zeros = np.zeros((3, 2)) if module is in_numpy else torch.zeros(3, 2)
     with pytest.raises(ValueError, match="adjust_lr_fn is 'adam'; expected 'original' or 'match_rms_adamw'"):

@@ -20,6 +20,7 @@ from lint_notebooks import SECTIONS
 from notebooks import METADATA
 
 ROOT = Path(__file__).resolve().parent.parent
+POSIX = pytest.mark.skipif(os.name == "nt", reason="bash, make and repo2docker are not for Windows")
 TEXT = {"", ".cff", ".cfg", ".csv", ".ipynb", ".md", ".mplstyle", ".py", ".toml", ".txt", ".yml"}
 
 # In pieces, so that this file holds none of them.
@@ -106,6 +107,7 @@ def test_what_is_installed_is_what_is_pinned():
 
 
 @pytest.mark.slow
+@POSIX
 def test_binder_can_be_built():
     command = ["jupyter-repo2docker", "--no-build", "--debug", str(ROOT)]
     program = Path(sys.executable).with_name(command[0])
@@ -117,6 +119,7 @@ def test_binder_can_be_built():
 
 
 @pytest.mark.slow
+@POSIX
 @pytest.mark.parametrize("name", ["binder/postBuild", "binder/start", ".ci/run"])
 def test_a_script_can_run(name):
     done = subprocess.run(["bash", "-n", name], cwd=ROOT, capture_output=True, text=True)
@@ -125,6 +128,7 @@ def test_a_script_can_run(name):
 
 
 @pytest.mark.slow
+@POSIX
 @pytest.mark.parametrize("target", ["lab", "test", "check", "notebooks", "bench"])
 def test_make_knows_the_target(target):
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from nnlib import cards, core, show
 from nnlib.cards import Card, Code
@@ -43,7 +44,7 @@ def test_every_function_can_be_shown(path):
 
 def test_the_text_of_a_card():
     assert repr(CARD).splitlines() == [
-        "✓ they agree · normalization.batch_norm over 6 cases, measured: on " + " and ".join(show.devices()),
+        "✓ they agree · normalization.batch_norm over 8 cases, measured: on " + " and ".join(show.devices()),
         "  NumPy = PyTorch = F.batch_norm | to 1e-12 in float64, to 1e-5 in float32",
         "  backward by hand = autograd | to 1e-12 in float64, to 1e-5 in float32",
         "  backward by hand = central differences | to 1e-8 in float64",
@@ -101,6 +102,18 @@ def test_a_wrong_official_is_seen(altered):
         False,
         True,
     ]
+
+
+def test_a_gpu_computes_in_full_precision(altered):
+    official, seen = core.load("normalization", "in_torch").official["batch_norm"], set()
+
+    def look(*args):
+        seen.add(torch.backends.cudnn.allow_tf32)
+        return official(*args)
+
+    before = torch.backends.cudnn.allow_tf32
+    assert all(fits(altered("in_torch", "official", look)))
+    assert seen == {False} and torch.backends.cudnn.allow_tf32 == before
 
 
 def test_a_wrong_backward_is_seen(altered):

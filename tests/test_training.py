@@ -183,6 +183,13 @@ def test_every_epoch_takes_every_sample_once_in_a_new_order():
     assert again.order == data.order != other.order
 
 
+def test_an_interrupted_model_is_in_eval_mode():
+    model = network()
+    with pytest.raises(KeyboardInterrupt):
+        train(model=model, loss=At(2, interrupt))
+    assert not model.training
+
+
 def test_a_trained_model_is_in_eval_mode():
     assert not train(validation=None)[1].training
 
@@ -407,6 +414,10 @@ BAD = {
     "device index": ({"device": "cpu:x"}, ValueError, "device 'cpu:x' is not available"),
     "no device": ({"device": ""}, ValueError, "device '' is not available"),
     "epochs": ({"epochs": 0}, ValueError, "epochs is 0; expected an int >= 1"),
+    "seed": ({"seed": -1}, ValueError, "seed is -1; expected an int >= 0"),
+    "no seed": ({"seed": None}, TypeError, "seed is None; expected an int >= 0"),
+    "clipping": ({"clip_grad_norm": 0}, ValueError, "clip_grad_norm is 0; expected a number > 0, or None"),
+    "negative clipping": ({"clip_grad_norm": -1.0}, ValueError, "clip_grad_norm is -1.0; expected"),
     "half epochs": ({"epochs": 1.5}, TypeError, "epochs is 1.5; expected an int >= 1"),
     "batch size": ({"batch_size": 0}, ValueError, "batch_size is 0; expected an int >= 1"),
     "no batch size": ({"batch_size": None}, TypeError, "batch_size is None; expected an int >= 1"),
@@ -439,11 +450,43 @@ def test_bad_input_says_what_came_and_what_was_expected(bad):
         train(**settings)
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    plain, numpys = {"batch_size": 16, "epochs": 2, "seed": 3}, {}
+    for name, value in plain.items():
+        numpys[name] = np.int64(value)
+    history, _ = train(**numpys, checkpoint=tmp_path / "run.pt")
+    assert history == train(**plain)[0]
+    assert load_checkpoint(tmp_path / "run.pt")["settings"] == {"seed": 3, "batch_size": 16}
+
+
+@pytest.mark.parametrize("dims", [0, 1])
+@pytest.mark.parametrize("dtype", [int, bool, float])
+def test_one_output_for_yes_and_no_takes_whole_labels(dtype, dims):
+    def yes_or_no(output, y):
+        return nn.functional.binary_cross_entropy_with_logits(output.flatten(), y.float())
+
+    model = nn.Sequential(nn.Linear(D, 1), nn.Flatten(dims))  # outputs (N,) or (N, 1)
+    history, _ = train((X, (Y == 1).astype(dtype)), validation=None, model=model, loss=yes_or_no, metrics={})
+    assert history["loss"][-1] < history["loss"][0]
+
+
 def test_ignored_labels_are_not_wrong_labels():
     y = Y.copy()
     y[::5] = -100
     history, _ = train((X, y))
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_a_device_without_float64_is_not_chosen_for_it(monkeypatch):
+    monkeypatch.setattr(training, "devices", lambda: ["mps", "cpu"])
+    assert choose_device() == choose_device(None, torch.float32) == torch.device("mps")
+    assert choose_device(None, torch.float64) == torch.device("cpu")
+    with pytest.raises(ValueError, match="device 'mps' has no float64; expected one of cpu"):
+        train(model=network().double(), device="mps")
+    with pytest.raises(ValueError, match="device 'cuda' is not available; expected one of cpu"):
+        choose_device("cuda", torch.float64)
+    history, _ = train(model=network().double(), device=None)
+    assert history.epochs == 4
 
 
 class Bar(training.tqdm):

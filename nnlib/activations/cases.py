@@ -23,7 +23,7 @@ def cases(rng):
         yield Case("gelu", dict(x=x, approximate="tanh"), f"{note}, by tanh")
         yield Case("softplus", dict(x=x, beta=2.5), f"{note}, beta 2.5")
     yield Case("leaky_relu", dict(x=rng.normal(size=(3, 4)), negative_slope=-0.5), "falling on the left")
-    yield Case("elu", dict(x=rng.normal(size=(3, 4)), alpha=-0.5), "rising on the left")
+    yield Case("elu", dict(x=rng.normal(size=(3, 4)), alpha=-0.5), "alpha below 0")
     yield Case("hardtanh", dict(x=rng.normal(0, 2, size=(3, 4)), min_val=-0.5, max_val=2.0), "uneven ends")
     yield Case("softplus", dict(x=rng.normal(0, 3, size=(3, 4)), beta=0.7, threshold=1.5), "threshold 1.5")
     yield from competing(rng)

@@ -62,6 +62,32 @@ def by_masks(x, alpha=1.0):
     return x * (x > 0) + alpha * (np.exp(x) - 1) * (x <= 0)
 
 
+@elu.mistake(
+    "Your - 1 stands outside: alpha * exp(x) - 1. alpha multiplies the whole bracket, or the two sides do "
+    "not meet at 0."
+)
+def minus_one_outside(x, alpha=1.0):
+    return np.where(x > 0, x, alpha * np.exp(np.minimum(x, 0)) - 1)
+
+
+@elu.mistake("Your two sides are swapped: positive numbers pass unchanged, the others bend.")
+def sides_swapped(x, alpha=1.0):
+    return np.where(x > 0, alpha * np.expm1(x), x)
+
+
+@elu.mistake(
+    "You take the larger of the two formulas. That is the right one only for alpha between 0 and 1; what "
+    "decides is x > 0."
+)
+def the_larger(x, alpha=1.0):
+    return np.maximum(x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+@elu.mistake("You add the bent part for positive numbers as well. There x alone is wanted.")
+def bent_part_everywhere(x, alpha=1.0):
+    return np.maximum(x, 0) + alpha * np.expm1(x)
+
+
 # ---------------------------------------------------------------------------------------- silu backward
 
 silu_backward = Exercise(
@@ -127,6 +153,47 @@ def no_grad_output(grad_output, x):
     return in_numpy.silu_backward.unchecked(np.ones_like(x), x)
 
 
+@silu_backward.mistake("grad_output multiplies your first term only. A bracket around the sum is missing.")
+def first_term_only_times_grad(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * s + x * s * (1 - s)
+
+
+@silu_backward.mistake("Your second term has x * (1 - s). The slope of the sigmoid is s * (1 - s).")
+def gate_missing_in_the_slope(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * (s + x * (1 - s))
+
+
+@silu_backward.mistake("You used 1 - s * s, the slope of tanh. That of the sigmoid is s * (1 - s).")
+def slope_of_tanh(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * (s + x * (1 - s * s))
+
+
+@silu_backward.mistake("You subtracted the second term. The two terms of the product rule add.")
+def terms_subtracted(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * (s - x * s * (1 - s))
+
+
+@silu_backward.mistake(
+    "Your second term multiplies by silu(x), which brings the gate in once more. What stands beside the "
+    "slope of the gate is x."
+)
+def output_for_x(grad_output, x):
+    s = sigmoid.unchecked(x)
+    return grad_output * (s + x * s * s * (1 - s))
+
+
+@silu_backward.mistake(
+    "You used y * (1 - y) with the output of silu. That rule belongs to the sigmoid alone; silu is a product."
+)
+def rule_of_the_sigmoid(grad_output, x):
+    y = x * sigmoid.unchecked(x)
+    return grad_output * y * (1 - y)
+
+
 # ---------------------------------------------------------------------------------------------- softmax
 
 softmax = Exercise(
@@ -177,12 +244,58 @@ def always_the_last_axis(x, dim):
 
 
 @softmax.mistake(
-    "You divide the shifted scores by their sum, without exp. Scores may be negative; exp makes them "
-    "positive."
+    "You divide the scores by their sum, without exp. Scores may be negative, and their sum may be 0; exp "
+    "makes them positive."
 )
 def without_exp(x, dim):
-    z = x - x.max(axis=dim, keepdims=True)
+    return x / x.sum(axis=dim, keepdims=True)
+
+
+@softmax.mistake(
+    "You take the maximum and the sum of the whole array. Only the numbers along `dim` compete: each such "
+    "group has the sum 1."
+)
+def whole_array(x, dim):
+    z = np.exp(x - x.max())
+    return z / z.sum()
+
+
+@softmax.mistake("You return exp of the scores. Shares are divided by their sum along `dim`.")
+def not_divided(x, dim):
+    return np.exp(x - x.max(axis=dim, keepdims=True))
+
+
+@softmax.mistake("You divide by the mean along `dim`. Then the shares add up to their number, not to 1.")
+def divided_by_the_mean(x, dim):
+    z = np.exp(x - x.max(axis=dim, keepdims=True))
+    return z / z.mean(axis=dim, keepdims=True)
+
+
+@softmax.mistake(
+    "You always use axis 1. `dim` says along which one the numbers compete: the cases have columns and a "
+    "last axis, too."
+)
+def always_axis_1(x, dim):
+    return in_numpy.softmax.unchecked(x, 1)
+
+
+@softmax.mistake("You always use axis 0. `dim` says along which one the numbers compete.")
+def always_axis_0(x, dim):
+    return in_numpy.softmax.unchecked(x, 0)
+
+
+@softmax.mistake(
+    "Your sum runs along `dim`, your maximum along the last axis. The same number has to be subtracted from "
+    "a whole group."
+)
+def maximum_along_another_axis(x, dim):
+    z = np.exp(x - x.max(axis=-1, keepdims=True))
     return z / z.sum(axis=dim, keepdims=True)
+
+
+@softmax.mistake("These are the logarithms of the shares. Wanted are the shares themselves.")
+def logarithms(x, dim):
+    return in_numpy.log_softmax.unchecked(x, dim)
 
 
 # ------------------------------------------------------------------------------------- softmax backward
@@ -237,3 +350,55 @@ def without_the_factor(grad_output, x, dim):
 def sum_over_everything(grad_output, x, dim):
     y = in_numpy.softmax.unchecked(x, dim)
     return y * (grad_output - (grad_output * y).sum())
+
+
+@softmax_backward.mistake(
+    "You always use the last axis. `dim` says along which one the numbers compete: the cases have columns "
+    "and channels, too."
+)
+def backward_always_last_axis(grad_output, x, dim):
+    return in_numpy.softmax_backward.unchecked(grad_output, x, -1)
+
+
+@softmax_backward.mistake(
+    "You always use axis 1. `dim` says along which one the numbers compete: the cases have columns and a "
+    "last axis, too."
+)
+def backward_always_axis_1(grad_output, x, dim):
+    return in_numpy.softmax_backward.unchecked(grad_output, x, 1)
+
+
+@softmax_backward.mistake("Your shares compete along `dim`, but your sum runs along the last axis.")
+def sum_along_the_last_axis(grad_output, x, dim):
+    y = in_numpy.softmax.unchecked(x, dim)
+    return y * (grad_output - (grad_output * y).sum(axis=-1, keepdims=True))
+
+
+@softmax_backward.mistake("You added the sum. What one share gains the others lose: it is subtracted.")
+def sum_added(grad_output, x, dim):
+    y = in_numpy.softmax.unchecked(x, dim)
+    return y * (grad_output + (grad_output * y).sum(axis=dim, keepdims=True))
+
+
+@softmax_backward.mistake(
+    "You took the mean of grad_output * y along `dim`. The shares are weights already: add up."
+)
+def mean_for_sum(grad_output, x, dim):
+    y = in_numpy.softmax.unchecked(x, dim)
+    return y * (grad_output - (grad_output * y).mean(axis=dim, keepdims=True))
+
+
+@softmax_backward.mistake("Your second term lacks the factor y: it stands in front of both terms.")
+def sum_without_the_factor(grad_output, x, dim):
+    y = in_numpy.softmax.unchecked(x, dim)
+    return y * grad_output - (grad_output * y).sum(axis=dim, keepdims=True)
+
+
+@softmax_backward.mistake("You used the scores x where the shares belong: y is softmax(x).")
+def scores_for_shares(grad_output, x, dim):
+    return x * (grad_output - (grad_output * x).sum(axis=dim, keepdims=True))
+
+
+@softmax_backward.mistake("You always use axis 0. `dim` says along which one the numbers compete.")
+def backward_always_axis_0(grad_output, x, dim):
+    return in_numpy.softmax_backward.unchecked(grad_output, x, 0)

@@ -138,8 +138,9 @@ def sigmoid_as_output(seed):
     verdict="misleading",
     truth="It is one affine map. Whether that is a regression or a classifier is decided by the loss, and as "
     "a classifier of digits it is a good one.",
-    settings="5-7-6-2 without activations against the product of its layers, float64; digits, 64-64-64-10 "
-    "without activations, cross-entropy, SGD 0.1, momentum 0.9, batch 64, 200 steps",
+    settings="5-7-6-2 without activations against the product of its layers, float64, difference ÷ largest "
+    "output; digits, 64-64-64-10 without activations, cross-entropy, SGD 0.1, momentum 0.9, batch 64, "
+    "200 steps",
     seeds=10,
     bands={
         "layers − their product": Band(0, 1e-12),

@@ -135,11 +135,11 @@ def relu(x):
 
 @checked
 def relu_backward(grad_output, x):
-    """Gradient of `relu`: all of it where x is positive, none elsewhere, x = 0 included.
+    """Gradient of `relu`: none of it where x is negative or 0, all of it elsewhere.
 
-    grad_x = grad_output where x > 0, 0 elsewhere
+    grad_x = 0 where x <= 0, grad_output elsewhere
     """
-    return np.where(x > 0, grad_output, 0)  # a choice, not a product: infinity times 0 is NaN
+    return np.where(x <= 0, 0, grad_output)  # a choice, not a product: infinity times 0 is NaN
 
 
 @checked(not_taught={"inplace": False})

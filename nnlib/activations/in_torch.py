@@ -30,8 +30,8 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
 
 @checked(not_taught={"inplace": False})
 def relu(x):
-    """y = x where x > 0, 0 elsewhere"""
-    return torch.where(x > 0, x, 0)
+    """y = 0 where x <= 0, x elsewhere"""
+    return torch.where(x <= 0, 0, x)
 
 
 @checked(not_taught={"inplace": False})

@@ -142,6 +142,17 @@ def largest_before_the_mask(query, key, value):
 
 
 @causal.mistake(
+    "You did not subtract the largest score of a row before exp. At a score of 1,000 exp overflows, and "
+    "where all scores of a row lie far below zero every exp is 0: the row is NaN either way."
+)
+def largest_not_subtracted(query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = np.exp(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
+        return z / z.sum(axis=-1, keepdims=True) @ value
+
+
+@causal.mistake(
     "You masked after the softmax. Then the future has already taken its share, and the rest sums to less "
     "than 1. Mask the scores, with -np.inf, before the softmax."
 )

@@ -187,9 +187,10 @@ def looks(model, x):
 def other_weights(weights, value):
     """Weights with the same output, among them those that look least at the place looked at most.
 
-    A linear program: weights >= 0 with the sum 1 and the same weights @ value, the largest weight as small as
-    it can be. First to a corner, where at most D + 1 weights are left (Carathéodory); then from corner to
-    corner, each time along an edge on which the weight falls, until there is none (Dantzig's simplex method).
+    A linear program: weights >= 0 with the sum 1 and the same weights @ value, that one place's weight as
+    small as it can be. First to a corner, where at most D + 1 weights are left (Carathéodory); then from
+    corner to corner, each time along an edge on which the weight falls, until there is none (Dantzig's
+    simplex method).
     Where the D + 1 conditions outnumber the tokens, the weights come back as they are.
     """
     w, top = weights.copy(), weights.argmax()

@@ -210,6 +210,7 @@ def masks():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"amount"} if values["kind"] in KINDS[:3] else set(),
         goal=Goal(
             "four new queries after four cached keys: the first may look at 5 keys, the last at all 8",
             lambda values, result: list(result["seen"].sum(axis=1)) == [5, 6, 7, 8],
@@ -359,7 +360,7 @@ def maps():
         tokens = _read(text)
         logits, found = language_model(weights, tokens)
         row = min(place, len(tokens)) - 1
-        behind = np.flatnonzero(tokens[:row] == tokens[row]) + 1  # behind earlier ones of the same word
+        behind = np.flatnonzero(tokens[:row] == tokens[row])[-1:] + 1  # where the same word stood last
         share = np.exp(logits[row] - logits[row].max())
         look = found[block - 1, head - 1]
         return dict(

@@ -336,6 +336,7 @@ def multi_head_attention(
         y = linear(heads side by side, out_proj_weight, out_proj_bias)
 
     in_proj_weight holds W_q, W_k and W_v below each other. A boolean mask is True where a query may NOT look.
+    A query that may look nowhere has the weights 0, where torch's heads, asked for weights, make NaN of it.
 
     Parameters
     ----------
@@ -700,6 +701,10 @@ def cached_attention(query, key, value, key_cache=None, value_cache=None, scale=
     ----------
     Shazeer (2019), Fast transformer decoding, arXiv:1911.02150.
     """
+    if (key_cache is None) != (value_cache is None):
+        raise ValueError(
+            "cached_attention: only one of key_cache and value_cache is given; expected both or neither"
+        )
     keys = key if key_cache is None else np.concatenate([key_cache, key], axis=-2)
     values = value if value_cache is None else np.concatenate([value_cache, value], axis=-2)
     new, seen = query.shape[-2], keys.shape[-2]

@@ -201,6 +201,10 @@ def decoder_block(
 @checked
 def cached_attention(query, key, value, key_cache=None, value_cache=None, scale=None):
     """y[i] = attention(query[i], keys[: P + i + 1], values[: P + i + 1]): one new place after the other"""
+    if (key_cache is None) != (value_cache is None):
+        raise ValueError(
+            "cached_attention: only one of key_cache and value_cache is given; expected both or neither"
+        )
     keys, values = _behind(key_cache, key), _behind(value_cache, value)
     new, seen = query.shape[-2], keys.shape[-2]
     rows = []

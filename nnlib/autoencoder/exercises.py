@@ -11,9 +11,8 @@ kl_sparsity = Exercise(
     solution=in_numpy.kl_sparsity,
     hints=[
         "First the mean activity of each unit over the samples: `mean = code.mean(axis=0)`, K numbers.",
-        "A unit is a coin that is on with probability `mean`; it should be one with `rho`. The divergence "
-        "of two "
-        "coins has two terms, one for on and one for off.",
+        "A unit is a coin that is on with probability `mean`; it should be one with `rho`. The divergence of "
+        "two coins has two terms, one for on and one for off.",
         "`rho * np.log(rho / mean) + (1 - rho) * np.log((1 - rho) / (1 - mean))`, then the sum over the "
         "units.",
     ],
@@ -27,8 +26,7 @@ def _coins(p, q):
 
 @kl_sparsity.mistake(
     "Your divergence is the other way round, of the mean activity from rho. The wished-for rho comes first: "
-    "it "
-    "weighs the two logarithms."
+    "it weighs the two logarithms."
 )
 def reversed_divergence(code, rho=0.05):
     return _coins(code.mean(axis=0), rho).sum()
@@ -36,8 +34,7 @@ def reversed_divergence(code, rho=0.05):
 
 @kl_sparsity.mistake(
     "You compared every single code with rho and then averaged. A unit may be fully on for a sample; only "
-    "its "
-    "mean over the samples should be rho. Average the codes first."
+    "its mean over the samples should be rho. Average the codes first."
 )
 def each_sample(code, rho=0.05):
     return _coins(rho, code).mean(axis=0).sum()
@@ -96,8 +93,7 @@ def negative(code, rho=0.05):
 
 @kl_sparsity.mistake(
     "This is the cross-entropy of the two coins. The divergence subtracts the entropy of rho, so that it is "
-    "0 "
-    "when the mean activity is rho."
+    "0 when the mean activity is rho."
 )
 def cross_entropy(code, rho=0.05):
     mean = code.mean(axis=0)
@@ -110,14 +106,11 @@ linear_autoencoder_backward = Exercise(
     solution=in_numpy.linear_autoencoder_backward,
     hints=[
         "Two layers: `code = x @ encoder.T` (N, K) and `y = code @ decoder.T` (N, D). Go back through the "
-        "second "
-        "first.",
+        "second first.",
         "`grad_decoder` has the shape (D, K) of the decoder: only `grad_output.T @ code` fits. And the code "
-        "gets "
-        "`grad_output @ decoder`.",
+        "gets `grad_output @ decoder`.",
         "`grad_code = grad_output @ decoder`, then `grad_code.T @ x` for the encoder and `grad_code @ "
-        "encoder` "
-        "for x.",
+        "encoder` for x.",
     ],
     next="set the gradients to 0 and solve: the best decoder for a given encoder is least squares.",
 )
@@ -321,8 +314,7 @@ elbo_backward = Exercise(
     solution=in_numpy.elbo_backward,
     hints=[
         "elbo = -(x - mean)² / (2 var) - beta (mu² + exp(logvar) - 1 - logvar) / 2 + a constant, added up. "
-        "It is to "
-        "grow, so it has minus signs where the loss has plus.",
+        "It is to grow, so it has minus signs where the loss has plus.",
         "`g = grad_output[:, None]` gives each sample's gradient to all its pixels and code numbers.",
         "`grad_mean = g * (x - mean) / var` and `grad_x = -grad_mean`; `grad_mu = -beta * g * mu`; "
         "`grad_logvar = -beta * g * (np.exp(logvar) - 1) / 2`.",
@@ -357,8 +349,7 @@ def beta_for_all(grad_output, x, mean, mu, logvar, var=1.0, beta=1.0):
 
 @elbo_backward.mistake(
     "Your gradients for x and mean are twice too large: the density has 2 var in its denominator, which "
-    "takes "
-    "the 2 of the square."
+    "takes the 2 of the square."
 )
 def factor_two(grad_output, x, mean, mu, logvar, var=1.0, beta=1.0):
     grads = _elbo_grads(grad_output, x, mean, mu, logvar, var, beta)
@@ -395,8 +386,7 @@ importance_weighted_bound = Exercise(
     hints=[
         "In words: exponentiate the log-weights of a row, average them, take the logarithm.",
         "exp(1000) overflows. Subtract the largest log-weight of each row first, and add it again at the "
-        "end: the "
-        "trick of softmax.",
+        "end: the trick of softmax.",
         "`top = log_w.max(axis=1, keepdims=True)`, then `np.log(np.exp(log_w - top).mean(axis=1)) + top[:, "
         "0]`.",
     ],
@@ -411,8 +401,7 @@ def _logsumexp(log_w):
 
 @importance_weighted_bound.mistake(
     "This is the mean of the logarithms: the plain ELBO, a looser bound. Average the weights first, then "
-    "take the "
-    "logarithm."
+    "take the logarithm."
 )
 def mean_of_logs(log_w):
     return log_w.mean(axis=1)
@@ -427,8 +416,7 @@ def sum_of_weights(log_w):
 
 @importance_weighted_bound.mistake(
     "exp overflows or underflows for large log-weights. Subtract the largest of each row before exp and add "
-    "it "
-    "after log."
+    "it after log."
 )
 def no_shift(log_w):
     with np.errstate(all="ignore"):

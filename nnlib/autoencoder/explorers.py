@@ -535,8 +535,10 @@ def denoising():
         artists["beyond"].set_x(np.clip(r["level"], 0.6, 0.75))
 
     def note(values, r):
-        share = f", {r['after'] / r['before']:.2f} of the noise is left" if r["before"] > 0 else ""
-        return f"error of the input {r['before']:.3f}, rebuilt {r['after']:.3f}{share}"
+        errors = f"error of the input {r['before']:.3f}, rebuilt {r['after']:.3f}"
+        if r["after"] >= r["before"]:
+            return f"{errors}: no better than it came"
+        return f"{errors}, {r['after'] / r['before']:.2f} of the noise is left"
 
     return Explorer(
         "Noise: how much of it does the autoencoder take out?",
@@ -698,6 +700,7 @@ def threshold():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: set() if values["kind"] == UNSEEN else {"digit"},
         goal=Goal(
             "catch 70 % of a digit left out, with at most 5 % false alarms",
             lambda values, r: values["kind"] == UNSEEN and r["at"][1] >= 0.7 and r["at"][0] <= 0.05,
@@ -908,8 +911,8 @@ def two_gradients():
 
     def note(values, r):
         return (
-            f"true slope {r['true']:.1f}; mean ± spread: reparameterized {r['through'].mean():.1f} ± "
-            f"{r['through'].std():.2f}, score function {r['score'].mean():.1f} ± {r['score'].std():.2f}"
+            f"true slope {r['true']:z.1f}; mean ± spread: reparameterized {r['through'].mean():z.1f} ± "
+            f"{r['through'].std():.2f}, score function {r['score'].mean():z.1f} ± {r['score'].std():.2f}"
         ).replace("-", "−")
 
     return Explorer(

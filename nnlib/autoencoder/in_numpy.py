@@ -405,6 +405,7 @@ def linear_vae_elbo(x, weight, encoder, logvar, log_noise):
     ----------
     Lucas, Tucker, Grosse & Norouzi (2019), arXiv:1911.02469.
     """
+    log_noise = x.dtype.type(log_noise)  # it may come as a plain number
     mu = x @ encoder.T
     error = x - mu @ weight.T
     spread = np.exp(logvar) @ (weight * weight).sum(axis=0)  # what the width of q adds to the error
@@ -420,6 +421,7 @@ def linear_vae_elbo_backward(grad_output, x, weight, encoder, logvar, log_noise)
 
     grad_error = -grad_output * error * exp(-log_noise),   grad_mu = -grad_error @ weight - grad_output * mu
     """
+    log_noise = x.dtype.type(log_noise)
     g, total, precision = grad_output[:, None], grad_output.sum(), np.exp(-log_noise)
     mu, sigma2, squares = x @ encoder.T, np.exp(logvar), (weight * weight).sum(axis=0)
     error = x - mu @ weight.T
@@ -458,7 +460,8 @@ def ppca(x, k):
     mean, components = pca.unchecked(x, x.shape[1])
     variances = (((x - mean) @ components.T) ** 2).mean(axis=0)
     var = variances[k:].mean()
-    return mean, components[:k].T * np.sqrt(variances[:k] - var), var
+    spread = np.maximum(variances[:k] - var, 0)  # rounding may go below 0 where all variances are equal
+    return mean, components[:k].T * np.sqrt(spread), var
 
 
 @checked

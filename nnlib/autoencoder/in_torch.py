@@ -99,6 +99,7 @@ def importance_weighted_bound(log_w):
 @checked
 def linear_vae_elbo(x, weight, encoder, logvar, log_noise):
     """elbo = -gaussian_nll(x, mu @ weight.T) - trace(weight @ diag(var) @ weight.T) / (2 noise) - kl"""
+    log_noise = torch.as_tensor(log_noise, dtype=x.dtype, device=x.device)  # it may come as a plain number
     mu, noise = x @ encoder.T, log_noise.exp()
     spread = torch.trace(weight @ torch.diag(logvar.exp()) @ weight.T)
     constant = x.shape[1] * (math.log(math.tau) + log_noise)
@@ -115,13 +116,14 @@ def ppca(x, k):
     covariance = torch.cov(x.T, correction=0).reshape(x.shape[1], -1)
     variances = (components @ covariance * components).sum(1)
     var = (covariance.trace() - variances.sum()) / (x.shape[1] - k)
-    return mean, components.T * (variances - var).sqrt(), var
+    return mean, components.T * (variances - var).clamp(min=0).sqrt(), var
 
 
 @checked
 def ppca_log_likelihood(x, mean, weight, var):
     """log p(x) by a K x K matrix alone: C^-1 = (1 - weight @ M^-1 @ weight.T) / var"""
     D, K = weight.shape
+    var = torch.as_tensor(var, dtype=x.dtype, device=x.device)  # it may come as a plain number
     M = weight.T @ weight + var * torch.eye(K, dtype=x.dtype, device=x.device)
     centered = x - mean
     along = centered @ weight

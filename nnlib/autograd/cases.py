@@ -71,7 +71,9 @@ def elementwise(rng):
     yield Case("div", dict(x=extreme, other=np.array([1e3, -0.5, 7.0, -1e3])), "extreme")
     yield Case("exp", dict(x=np.array([-1000.0, -80.0, 0.0, 5.0])), "extreme")
     yield Case("log", dict(x=np.array([0.05, 1.0, 1e9])), "extreme")
-    yield Case("pow", dict(x=np.array([-30.0, -1.0, 0.0, 30.0]), exponent=2), "extreme")
+    for exponent in (0, 1, 2):
+        args = dict(x=np.array([-30.0, -1.0, 0.0, 30.0]), exponent=exponent)
+        yield Case("pow", args, f"extreme, exponent {exponent}")
 
 
 def sums_and_products(rng):
@@ -93,6 +95,11 @@ def sums_and_products(rng):
         yield Case(name, dict(x=x, dim=(0, 2)), "two axes")
         yield Case(name, dict(x=np.array([1e3, -1e3, 1.0])), "extreme")
         yield Case(name, dict(x=np.array(0.3)), "a number")
+    stack = rng.normal(size=(2, 3, 1, 2))
+    for name in ("sum", "mean", "amax"):
+        yield Case(name, dict(x=stack, dim=1, keepdim=True), "four axes, one kept")
+        yield Case(name, dict(x=stack, dim=[0, 3]), "a list of axes")
+        yield Case(name, dict(x=x, dim=()), "no axis named: everything")
     yield Case("amax", dict(x=np.array([[2.5, 1.0, 2.5], [0.1, 0.7, 0.3]]), dim=1), "a tie")
 
 
@@ -116,6 +123,9 @@ def moves(rng):
         "one number": (2, 1),
         "rows, one of them twice": (np.array([0, 3, 0]),),
         "one of each row": (np.arange(4), np.array([2, 0, 1, 1])),
+        "columns, one of them twice": (slice(None), np.array([2, 0, 2])),
+        "some of a column": (np.array([3, 1]), 1),
+        "a list of rows": ([3, 1],),
     }
     x = rng.normal(size=(4, 3))
     for note, index in picked.items():

@@ -64,6 +64,11 @@ def as_a_square(grad_output, x, other):
     return grad_output * 2 * x, grad_output * 2 * other
 
 
+@mul_backward.mistake("grad_output is missing in the gradient for `other`. It multiplies both slopes.")
+def other_without_grad_output(grad_output, x, other):
+    return grad_output * other, x.copy()
+
+
 broadcast_to_backward = Exercise(
     solution=in_numpy.broadcast_to_backward,
     hints=[
@@ -134,6 +139,21 @@ def largest(grad_output, x, size):
 def times_x(grad_output, x, size):
     new, ones = _repeated(x, size)
     return x * grad_output.sum(axis=new + ones).reshape(x.shape)
+
+
+@broadcast_to_backward.mistake(
+    "grad_output is missing: you returned the number of copies. What each copy sends has to be added up."
+)
+def number_of_copies(grad_output, x, size):
+    return np.full_like(x, np.prod(size) // x.size)
+
+
+@broadcast_to_backward.mistake(
+    "You cut the gradient into pieces of the size of x and added those. That fits only if all repeated axes "
+    "stand in front; sum over the axes that were repeated."
+)
+def dealt_by_reshape(grad_output, x, size):
+    return grad_output.reshape(-1, *x.shape).sum(axis=0)
 
 
 reverse_sweep = Exercise(
@@ -229,6 +249,55 @@ def averaged_paths(local):
     return grad
 
 
+@reverse_sweep.mistake(
+    "You read the columns of `local`, the inputs of a node. The gradient comes from the nodes that use it: a "
+    "row."
+)
+def columns(local):
+    grad = np.zeros_like(local[0])
+    grad[-1] = 1
+    for i in range(len(local) - 2, -1, -1):
+        grad[i] = local[:, i] @ grad
+    return grad
+
+
+@reverse_sweep.mistake(
+    "You assign where you should add: of the nodes that use a node, only the last one counts."
+)
+def last_user(local):
+    grad = np.zeros_like(local[0])
+    grad[-1] = 1
+    for i in range(len(local) - 2, -1, -1):
+        for j in np.flatnonzero(local[i]):
+            grad[i] = local[i, j] * grad[j]
+    return grad
+
+
+@reverse_sweep.mistake(
+    "You multiplied the contributions of different paths. Along a path slopes are multiplied; different "
+    "paths are added."
+)
+def paths_multiplied(local):
+    grad = np.zeros_like(local[0])
+    grad[-1] = 1
+    for i in range(len(local) - 2, -1, -1):
+        users = np.flatnonzero(local[i])
+        grad[i] = np.prod(local[i, users] * grad[users])
+    return grad
+
+
+@reverse_sweep.mistake(
+    "You followed only the edge to the next node. Edges may skip nodes: every later node that uses this one "
+    "sends something."
+)
+def as_a_chain(local):
+    grad = np.zeros_like(local[0])
+    grad[-1] = 1
+    for i in range(len(local) - 2, -1, -1):
+        grad[i] = local[i, i + 1] * grad[i + 1]
+    return grad
+
+
 matmul_backward = Exercise(
     solution=in_numpy.matmul_backward,
     hints=[
@@ -281,7 +350,7 @@ def ones(grad_output, x, other):
     "You averaged grad_other over the rows of x. If a loss is a mean, its 1/N is already inside grad_output."
 )
 def mean_over_rows(grad_output, x, other):
-    return grad_output @ other.mT, x.mT @ grad_output / x.shape[-2]
+    return grad_output @ other.mT, x.mT @ grad_output / len(x)
 
 
 @matmul_backward.mistake(

@@ -93,7 +93,7 @@ def number(value):
     value = np.asarray(value)
     if value.size > 1:
         return str(value.shape)
-    return f"{value.item():.3g}".replace("-", "−")
+    return f"{value.item() + 0.0:.3g}".replace("-", "−")  # + 0.0: a zero has no sign
 
 
 def draw_graph(ax, output, title="Values run forward (blue), gradients run back (vermillion)", span=None):
@@ -269,6 +269,7 @@ def graph():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"y"} if values["expression"] == "3x · x²" else set(),
         goal=Goal(
             "∂f/∂x within 0.05 of 0, with x at least 0.2 away from 0",
             lambda values, r: abs(r["dx"]) < 0.05 and abs(values["x"]) >= 0.2,
@@ -337,14 +338,15 @@ def step_size():
     """The error of a difference quotient against its step: two regimes and a valley between."""
 
     def compute(function, point, scheme, dtype, h):
-        errors = np.maximum(_errors(function, point, dtype, scheme, STEPS), FLOOR)
+        errors = _errors(function, point, dtype, scheme, STEPS)
         here = _errors(function, point, dtype, scheme, np.array([h]))[0]
         f, slope, third = FUNCTIONS[function]
         second = (slope(point + 1e-5) - slope(point - 1e-5)) / 2e-5
         leading = abs(second) / 2 * STEPS if scheme == "forward" else abs(third(point)) / 6 * STEPS**2
         rounding = np.finfo(dtype).eps * abs(f(point)) / STEPS / 2
         return dict(
-            errors=errors, here=here, h=h, truncation=leading / abs(slope(point)), f=f, point=point,
+            errors=np.maximum(errors, FLOOR), here=here, h=h, f=f, point=point,
+            truncation=leading / abs(slope(point)),
             rounding=np.full(len(STEPS), np.nan) if scheme == "complex" else rounding / abs(slope(point)),
             slope=slope(point), scheme=scheme, best=STEPS[errors.argmin()], least=errors.min(), dtype=dtype,
         )  # fmt: skip
@@ -388,12 +390,14 @@ def step_size():
             artists[name].set_data(STEPS, r[name])
         artists["here"].set_data([r["h"]], [max(r["here"], FLOOR)])
         rounds, bends = artists["labels"]
-        rounds.set_text("nothing subtracted" if r["scheme"] == "complex" else "rounding: ε |f| / h")
-        bends.set_text("bending: ½ h |f ″|" if r["scheme"] == "forward" else "bending: h² |f ‴| / 6")
+        one_sided, subtracts = r["scheme"] == "forward", r["scheme"] != "complex"
+        rounds.set_text("rounding: ½ ε |f / f ′| / h" if subtracts else "nothing subtracted")
+        bends.set_text("bending: ½ h |f ″ / f ′|" if one_sided else "bending: h² |f ‴ / f ′| / 6")
 
     def note(values, r):
         here = f"relative error {r['here']:.1e} at h = {r['h']:.1e}"
-        return f"{here}; the least is {r['least']:.0e}, at h = {r['best']:.0e}"
+        least = f"{r['least']:.0e}" if r["least"] else "0"
+        return f"{here}; the least is {least}, at h = {r['best']:.0e}"
 
     return Explorer(
         "How small a step?",

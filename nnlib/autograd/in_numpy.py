@@ -253,7 +253,7 @@ def sum(x, dim=None, keepdim=False):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     """
     return x.sum(axis=_axes(x, dim), keepdims=keepdim)
 
@@ -281,7 +281,7 @@ def mean(x, dim=None, keepdim=False):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     """
     return x.mean(axis=_axes(x, dim), keepdims=keepdim)
 
@@ -310,7 +310,7 @@ def amax(x, dim=None, keepdim=False):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     """
     return x.max(axis=_axes(x, dim), keepdims=keepdim)
 
@@ -328,8 +328,10 @@ def amax_backward(grad_output, x, dim=None, keepdim=False):
 
 
 def _axes(x, dim):
-    """The axes that `dim` means, counted from the front."""
-    return tuple(range(x.ndim)) if dim is None else normalize_axis_tuple(dim, x.ndim, "dim")
+    """The axes that `dim` means, counted from the front; with none named it means all, as in torch."""
+    if dim is None or np.size(dim) == 0:
+        return tuple(range(x.ndim))
+    return normalize_axis_tuple(dim, x.ndim, "dim")
 
 
 def _kept(name, grad_output, x, dim, keepdim):
@@ -391,7 +393,7 @@ def reshape(x, shape):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     """
     return x.reshape(shape)
 
@@ -419,7 +421,7 @@ def transpose(x, dim0, dim1):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     """
     return np.swapaxes(x, dim0, dim1)
 
@@ -447,8 +449,14 @@ def getitem(x, index):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
+
+    Raises
+    ------
+    NotImplementedError
+        For an index such as x[0, :, rows], which NumPy and torch read differently.
     """
+    _check_index(index)
     return np.array(x[index])
 
 
@@ -458,10 +466,24 @@ def getitem_backward(grad_output, x, index):
 
     grad_x = 0,   then grad_x[index] += grad_output, one element after the other
     """
+    _check_index(index)
     _expect("getitem_backward", grad_output, x[index].shape)
     grad_x = np.zeros_like(x)
     np.add.at(grad_x, index, grad_output)
     return grad_x
+
+
+def _check_index(index):
+    """With a slice between an int and an array NumPy moves the array's axes to the front, torch does not."""
+    ints, arrays = (int, np.integer), (list, np.ndarray)
+    parts = as_tuple(index)
+    kinds = "".join("i" if isinstance(p, ints) else "a" if isinstance(p, arrays) else "s" for p in parts)
+    between, in_front = "s" in kinds.strip("s"), kinds.replace("i", "")[:1] == "a"
+    if {"i", "a"} <= set(kinds) and between and not in_front:
+        raise NotImplementedError(
+            f"getitem: NumPy and torch disagree on the order of axes for the index {index}; expected one "
+            "pick after the other, as in x[0][:, rows]"
+        )
 
 
 # --------------------------------------------------------------------------------------------- the engine
@@ -570,7 +592,7 @@ class Operations:
     def constant(self, value):
         """A number or an array of integers takes this tensor's dtype; an array of floats must have it."""
         is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        return value if is_float else np.asarray(value, self.data.dtype)
+        return value if is_float else np.asarray(value).astype(self.data.dtype, casting="same_kind")
 
 
 class Tensor(Operations):
@@ -583,7 +605,7 @@ class Tensor(Operations):
 
     def __init__(self, data, name=""):
         data = np.asarray(data)
-        self.data = data if data.dtype.kind == "f" else data.astype(np.float64)
+        self.data = data if data.dtype.kind == "f" else data.astype(np.float64, casting="same_kind")
         self.grad, self.parents, self.rule, self.name = None, [], None, name
 
     @classmethod
@@ -615,9 +637,11 @@ class Tensor(Operations):
 
     def backward(self, grad_output=None):
         """Add the gradient of this tensor, weighted by grad_output, to the `grad` of all that led to it."""
-        if grad_output is None and self.data.size > 1:
+        if grad_output is None and self.data.size != 1:
             raise ValueError(f"backward: y has shape {self.shape}; expected one number, or a grad_output")
-        grad_output = np.ones_like(self.data) if grad_output is None else self.constant(grad_output)
+        grad_output = (
+            np.ones_like(self.data) if grad_output is None else np.asarray(grad_output, self.data.dtype)
+        )
         _expect("backward", grad_output, self.shape)
         grads = {self: grad_output}  # of this sweep alone
         for tensor in reversed(self.order()):
@@ -641,12 +665,14 @@ class Dual(Operations):
 
     def __init__(self, data, tangent):
         self.data, self.tangent = np.asarray(data), np.asarray(tangent)
+        if self.tangent.shape != self.shape:
+            raise ValueError(f"Dual: the tangent has shape {self.tangent.shape}; expected {self.shape}")
 
     @classmethod
     def apply(cls, f, f_backward, *args):
         """f of the values, and beside it what f makes of the tangents; constants stand still."""
         values = [a.data if isinstance(a, Dual) else a for a in args]
-        moves = [a.tangent if isinstance(a, Dual) else np.zeros_like(a) for a in args]
+        moves = [a.tangent if isinstance(a, Dual) else _at_rest(a) for a in args]
         y = np.asarray(f(*values))
         if f in (sum, mean, broadcast_to, reshape, transpose, getitem):  # linear: tangents add up like values
             tangent = f.unchecked(moves[0], *values[1:])
@@ -668,6 +694,11 @@ class Dual(Operations):
         return cls(y, tangent)
 
 
+def _at_rest(constant):
+    """The tangent of an array that does not move; a setting, such as an index, has none."""
+    return np.zeros_like(constant) if isinstance(constant, np.ndarray) else None
+
+
 # ---------------------------------------------------------------------------- derivatives of whole programs
 
 
@@ -684,8 +715,8 @@ def jvp(f, x, tangent):
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
-    y_tangent : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
+    y_tangent : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
 
     References
     ----------
@@ -705,11 +736,11 @@ def vjp(f, x, grad_output):
     ----------
     f : any      a function of one array, written with torch's methods
     x : array (...)
-    grad_output : array () or (A,) or (A, B) or (A, B, C)
+    grad_output : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
 
     Returns
     -------
-    y : array () or (A,) or (A, B) or (A, B, C)
+    y : array () or (A,) or (A, B) or (A, B, C) or (A, B, C, D)
     grad_x : array (...)
 
     References
@@ -815,7 +846,7 @@ def reverse_sweep(local):
 def _in_order(name, local):
     for i, j in np.argwhere(np.tril(local))[:1]:
         raise ValueError(
-            f"{name}: local[{i}, {j}] is {local[i, j]:g}; expected 0, since node {j} comes before its inputs"
+            f"{name}: local[{i}, {j}] is {local[i, j]:g}; expected 0, since node {j} comes after its inputs"
         )
 
 

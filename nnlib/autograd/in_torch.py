@@ -8,9 +8,8 @@ from torch.autograd import forward_ad
 
 from nnlib.core import checked
 
-with (
-    warnings.catch_warnings()
-):  # on its first use, forward mode loads a file that calls what torch deprecates
+# On its first use, forward mode loads a file that calls what torch deprecates.
+with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     with forward_ad.dual_level():
         forward_ad.make_dual(torch.zeros(1), torch.ones(1))
@@ -42,8 +41,10 @@ def div(x, other):
 
 @checked
 def pow(x, exponent):
-    """y = |x|**exponent, with the sign of x where the exponent is odd"""
-    size = x.abs() ** exponent
+    """y = |x|**exponent, with the sign of x where the exponent is odd; x**exponent for broken exponents"""
+    if exponent % 1:
+        return x**exponent  # NaN where x < 0
+    size = torch.where(x < 0, -x, x) ** exponent  # abs has slope 0 at 0, x**1 has slope 1
     return torch.where(x < 0, -size, size) if exponent % 2 == 1 else size
 
 
@@ -67,7 +68,8 @@ def matmul(x, other):
 
 def _moved(x, dim):
     """The axes `dim` joined into one, at the end."""
-    dims = range(x.ndim) if dim is None else [d % x.ndim for d in (dim if isinstance(dim, tuple) else (dim,))]
+    dims = dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,)
+    dims = [range(x.ndim)[d] for d in dims or range(x.ndim)]  # counted from the front; IndexError beyond
     rest = [d for d in range(x.ndim) if d not in dims]
     kept = [1 if d in dims else n for d, n in enumerate(x.shape)]
     return x.permute((*rest, *dims)).reshape(*[x.shape[d] for d in rest], -1), kept
@@ -106,7 +108,7 @@ def broadcast_to(x, size):
 @checked
 def reshape(x, shape):
     """y = x taken apart to one row, then folded"""
-    return x.flatten().unflatten(0, shape) if shape else x.squeeze()
+    return x.flatten().view(shape)
 
 
 @checked
@@ -159,6 +161,8 @@ def jacrev(f, x):
 
 def _all_paths(local):
     """1 + local + local² + … = 1 / (1 - local): entry [i, j] sums over all paths from node i to node j."""
+    if local.tril().any():
+        raise ValueError("local holds numbers on or below the diagonal; expected 0: inputs come first")
     one = torch.eye(len(local), dtype=local.dtype, device=local.device)
     return torch.linalg.solve_triangular(one - local, one, upper=True)
 

@@ -83,6 +83,57 @@ def layer_slope_twice(grad_output, x, weight, bias):
     return (grad_z * (1 - y * y)) @ weight, grad_z.T @ x, grad_z.sum(axis=0)
 
 
+@tanh_layer_backward.mistake(
+    "You took the tanh of the output once more before its slope. y is the tanh already."
+)
+def layer_tanh_twice(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    return _layer(grad_output * (1 - np.tanh(y) ** 2), x, weight)
+
+
+@tanh_layer_backward.mistake("Your slope is 1 - y. The square is missing.")
+def layer_not_squared(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    return _layer(grad_output * (1 - y), x, weight)
+
+
+@tanh_layer_backward.mistake(
+    "You multiplied by the output y instead of the slope of tanh. Backward multiplies by slopes."
+)
+def layer_value_for_slope(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    return _layer(grad_output * y, x, weight)
+
+
+@tanh_layer_backward.mistake("That is the slope of ReLU, 1 where z > 0. This layer has a tanh.")
+def layer_relu_slope(grad_output, x, weight, bias):
+    z = x @ weight.T + bias
+    return _layer(grad_output * (z > 0), x, weight)
+
+
+@tanh_layer_backward.mistake(
+    "Your grad_bias adds up grad_output. The bias, too, sits behind the tanh: add up grad_z."
+)
+def layer_bias_without_slope(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    grad_z = grad_output * (1 - y * y)
+    return grad_z @ weight, grad_z.T @ x, grad_output.sum(axis=0)
+
+
+@tanh_layer_backward.mistake("Your grad_x skipped the tanh: it starts from grad_output instead of grad_z.")
+def layer_x_without_slope(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    grad_z = grad_output * (1 - y * y)
+    return grad_output @ weight, grad_z.T @ x, grad_z.sum(axis=0)
+
+
+@tanh_layer_backward.mistake("Only your grad_weight went through the tanh. x and bias sit behind it as well.")
+def layer_only_the_weight(grad_output, x, weight, bias):
+    y = np.tanh(x @ weight.T + bias)
+    grad_z = grad_output * (1 - y * y)
+    return grad_output @ weight, grad_z.T @ x, grad_output.sum(axis=0)
+
+
 # --------------------------------------------------------------------------------------- two paths
 
 residual_mlp_backward = Exercise(
@@ -145,7 +196,7 @@ def residual_value_for_slope(grad_output, x, weight1, bias1, weight2, bias2):
 
 
 @residual_mlp_backward.mistake(
-    "You masked where x or the gradient is positive, not where z1 is. The ReLU was fed z1: its sign decides."
+    "You masked where the gradient is positive, not where z1 is. The ReLU was fed z1: its sign decides."
 )
 def residual_mask_of_the_gradient(grad_output, x, weight1, bias1, weight2, bias2):
     return _residual(
@@ -160,6 +211,44 @@ def residual_mask_of_the_gradient(grad_output, x, weight1, bias1, weight2, bias2
 def residual_weight2_met_z1(grad_output, x, weight1, bias1, weight2, bias2):
     grad_x, grad_weight1, grad_bias1, _, grad_bias2 = _residual(grad_output, x, weight1, bias1, weight2)
     return grad_x, grad_weight1, grad_bias1, grad_output.T @ (x @ weight1.T + bias1), grad_bias2
+
+
+@residual_mlp_backward.mistake(
+    "You added 1 for the bridge. That is its slope; what arrives from behind multiplies it."
+)
+def residual_bridge_of_one(grad_output, x, weight1, bias1, weight2, bias2):
+    _, *others = _residual(grad_output, x, weight1, bias1, weight2)
+    return _residual(grad_output, x, weight1, bias1, weight2, bridge=0.0)[0] + 1, *others
+
+
+@residual_mlp_backward.mistake(
+    "You multiplied the two paths. Slopes are multiplied along one path; different paths add."
+)
+def residual_paths_multiplied(grad_output, x, weight1, bias1, weight2, bias2):
+    grad_x, *others = _residual(grad_output, x, weight1, bias1, weight2, bridge=0.0)
+    return grad_x * grad_output, *others
+
+
+@residual_mlp_backward.mistake("You subtracted the bridge. Both paths lead from x to y with a plus.")
+def residual_bridge_subtracted(grad_output, x, weight1, bias1, weight2, bias2):
+    return _residual(grad_output, x, weight1, bias1, weight2, bridge=-1.0)
+
+
+@residual_mlp_backward.mistake(
+    "Your mask lets the wrong units through: those that were on, z1 > 0, pass the gradient back."
+)
+def residual_mask_inverted(grad_output, x, weight1, bias1, weight2, bias2):
+    return _residual(grad_output, x, weight1, bias1, weight2, keep=lambda z: z < 0)
+
+
+@residual_mlp_backward.mistake("You used 1 - h * h, the slope of tanh. The hidden layer here has a ReLU.")
+def residual_tanh_slope(grad_output, x, weight1, bias1, weight2, bias2):
+    return _residual(grad_output, x, weight1, bias1, weight2, keep=lambda z: 1 - np.maximum(z, 0) ** 2)
+
+
+@residual_mlp_backward.mistake("bias1 is missing where you compute z1 again.")
+def residual_z1_without_bias(grad_output, x, weight1, bias1, weight2, bias2):
+    return _residual(grad_output, x, weight1, np.zeros_like(bias1), weight2)
 
 
 # --------------------------------------------------------------------------------- one weight, twice
@@ -239,6 +328,53 @@ def tied_decoder_met_z1(grad_output, x, weight, bias1, bias2):
     first = _tied(grad_output, x, weight, bias1)[0]
     z1 = x @ weight.T + bias1
     return _tied_with(grad_output, x, weight, bias1, first + z1.T @ grad_output)
+
+
+def _tied_sloped(grad_output, x, weight, h, slope):
+    grad_z1 = (grad_output @ weight.T) * slope
+    grad_weight = grad_z1.T @ x + h.T @ grad_output
+    return grad_z1 @ weight, grad_weight, grad_z1.sum(axis=0), grad_output.sum(axis=0)
+
+
+@tied_mlp_backward.mistake("You used 1 - z1**2. The slope of tanh is 1 - h**2 with its output.")
+def tied_slope_of_the_input(grad_output, x, weight, bias1, bias2):
+    z1 = x @ weight.T + bias1
+    return _tied_sloped(grad_output, x, weight, np.tanh(z1), 1 - z1 * z1)
+
+
+@tied_mlp_backward.mistake("You used h * (1 - h), the slope of the sigmoid. That of tanh is 1 - h**2.")
+def tied_sigmoid_slope(grad_output, x, weight, bias1, bias2):
+    h = np.tanh(x @ weight.T + bias1)
+    return _tied_sloped(grad_output, x, weight, h, h * (1 - h))
+
+
+@tied_mlp_backward.mistake("bias1 is missing where you compute h again.")
+def tied_z1_without_bias(grad_output, x, weight, bias1, bias2):
+    h = np.tanh(x @ weight.T)
+    return _tied_sloped(grad_output, x, weight, h, 1 - h * h)
+
+
+@tied_mlp_backward.mistake(
+    "You sent grad_output through a tanh first. Only the encoder has one; the decoder ends at the sum."
+)
+def tied_slope_at_both_ends(grad_output, x, weight, bias1, bias2):
+    h = np.tanh(x @ weight.T + bias1)
+    last = 1 - np.tanh(h @ weight + bias2) ** 2
+    return _tied_sloped(grad_output * last, x, weight, h, 1 - h * h)
+
+
+@tied_mlp_backward.mistake(
+    "You added grad_output to grad_x, as for a bridge. Here x reaches y through the layers alone."
+)
+def tied_with_a_bridge(grad_output, x, weight, bias1, bias2):
+    grad_x, *others = in_numpy.tied_mlp_backward.unchecked(grad_output, x, weight, bias1, bias2)
+    return grad_x + grad_output, *others
+
+
+@tied_mlp_backward.mistake("You multiplied the gradients of the two uses. The effects of both add.")
+def tied_multiplied(grad_output, x, weight, bias1, bias2):
+    first, second, *_ = _tied(grad_output, x, weight, bias1)
+    return _tied_with(grad_output, x, weight, bias1, first * second)
 
 
 # ---------------------------------------------------------------------------------- the whole network
@@ -339,3 +475,89 @@ def mlp_sigmoid(grad_output, x, weight1, bias1, weight2, bias2, target):
     h, _, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
     p = 0.5 + 0.5 * np.tanh((h @ weight2.T + bias2) / 2)
     return _mlp_from((p - one_hot) / len(x) * grad_output, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake("You used h * (1 - h), the slope of the sigmoid. That of tanh is 1 - h**2.")
+def mlp_sigmoid_slope(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    grad_z2 = (p - one_hot) / len(x) * grad_output
+    return _mlp_from(grad_z2, x, weight1, weight2, h, slope=h * (1 - h))
+
+
+@mlp_loss_backward.mistake("That is the slope of ReLU. This network has a tanh between its layers.")
+def mlp_relu_slope(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    grad_z2 = (p - one_hot) / len(x) * grad_output
+    return _mlp_from(grad_z2, x, weight1, weight2, h, slope=(x @ weight1.T + bias1 > 0).astype(x.dtype))
+
+
+@mlp_loss_backward.mistake(
+    "Your grad_weight2 uses z1. The second layer was fed h = tanh(z1), so its weights met h."
+)
+def mlp_weight2_met_z1(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    grad_z2 = (p - one_hot) / len(x) * grad_output
+    grads = _mlp_from(grad_z2, x, weight1, weight2, h)
+    return *grads[:3], grad_z2.T @ (x @ weight1.T + bias1), *grads[4:]
+
+
+@mlp_loss_backward.mistake("bias1 is missing where you compute h again.")
+def mlp_z1_without_bias(grad_output, x, weight1, bias1, weight2, bias2, target):
+    return in_numpy.mlp_loss_backward.unchecked(
+        grad_output, x, weight1, np.zeros_like(bias1), weight2, bias2, target
+    )
+
+
+@mlp_loss_backward.mistake("You subtracted the target from the scores z2. The softmax is missing.")
+def mlp_scores_for_p(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, _, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    grad_z2 = (h @ weight2.T + bias2 - one_hot) / len(x) * grad_output
+    return _mlp_from(grad_z2, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake(
+    "Your softmax runs down the columns. The classes of one row share one probability: axis 1."
+)
+def mlp_softmax_over_rows(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, _, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    z2 = h @ weight2.T + bias2
+    p = np.exp(z2 - z2.max(axis=0))
+    return _mlp_from((p / p.sum(axis=0) - one_hot) / len(x) * grad_output, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake(
+    "`p[:, target] -= 1` subtracts in every row, at the classes of all rows. Each row has one target: pair "
+    "the rows with their classes."
+)
+def mlp_every_target_in_every_row(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, _ = _mlp(x, weight1, bias1, weight2, bias2, target)
+    p[:, target] -= 1
+    return _mlp_from(p / len(x) * grad_output, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake(
+    "Two factors are missing: 1/N, since the loss is a mean over rows, and grad_output."
+)
+def mlp_neither_mean_nor_grad_output(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    return _mlp_from(p - one_hot, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake(
+    "You multiplied by p * (1 - p) as well. p - target is the gradient of softmax and cross-entropy together."
+)
+def mlp_softmax_slope_again(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    return _mlp_from((p - one_hot) * p * (1 - p) / len(x) * grad_output, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake("You divided by the number of classes. The loss is a mean over the N rows.")
+def mlp_mean_over_classes(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    return _mlp_from((p - one_hot) / p.shape[1] * grad_output, x, weight1, weight2, h)
+
+
+@mlp_loss_backward.mistake("Your slope is 1 - h. The square is missing.")
+def mlp_not_squared(grad_output, x, weight1, bias1, weight2, bias2, target):
+    h, p, one_hot = _mlp(x, weight1, bias1, weight2, bias2, target)
+    return _mlp_from((p - one_hot) / len(x) * grad_output, x, weight1, weight2, h, slope=1 - h)

@@ -142,3 +142,6 @@ def _pooling(rng):
         yield Case("avg_pool2d", dict(x=rng.normal(size=(2, 1, 5, 6)), **settings), note)
     for note, size in {"global": 1, "not a divisor": (3, 4), "larger than the picture": (6, 2)}.items():
         yield Case("adaptive_avg_pool2d", dict(x=rng.normal(size=(2, 2, 5, 6)), output_size=size), note)
+    for name in ("max_pool2d", "avg_pool2d"):
+        larger = dict(x=rng.normal(size=(2, 1, 3, 4)), kernel_size=5, stride=3, ceil_mode=True)
+        yield Case(name, larger, "ceil, a window larger than the picture")

@@ -436,7 +436,7 @@ def stamps_erase(x, weight, bias=None, stride=1, padding=0, output_padding=0, gr
 
 
 @conv_transpose2d.mistake(
-    "Your stamps are flipped. Only if you slide a window over the spread-out x the kernel is flipped."
+    "Your stamps are flipped. Only where a window slides over the spread-out x is the kernel flipped."
 )
 def stamps_flipped(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     return _stamp(x, weight[:, :, ::-1, ::-1], bias, stride)

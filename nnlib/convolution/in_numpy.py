@@ -49,7 +49,7 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
 
 @checked
 def receptive_field(kernel_size, stride, dilation):
-    """How many pixels along one axis can change one output of a stack of layers.
+    """From the first to the last pixel along one axis that can change one output of a stack of layers.
 
         field = 1 + sum_l dilation_l * (kernel_size_l - 1) * (stride_1 * ... * stride_(l-1))
 
@@ -147,6 +147,8 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
 
         columns[n, (c, i, j), (h, w)] = x[n, c, h * stride + i * dilation, w * stride + j * dilation]
 
+    Here x has its margin of zeros already, `padding` wide.
+
     Parameters
     ----------
     x : array (N, C, H, W)
@@ -183,6 +185,8 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Add every column to the pixels of its window ("col2im"); where windows overlap, they add up.
 
         y[n, c, h * stride + i * dilation, w * stride + j * dilation] += x[n, (c, i, j), (h, w)]
+
+    Here y still has its margin, `padding` wide, which is cut off at the end.
 
     Parameters
     ----------
@@ -293,8 +297,9 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
         y[n, o, h, w] = bias[o] + sum_{c, i, j} weight[o, c, i, j] * x[n, c, h * stride + i, w * stride + j]
 
-    Every output channel reads all channels of its group. `dilation` spreads the pixels of a window apart.
-    Padding "same" keeps the size, with the larger margin at the end; "valid" is none.
+    Here x has its margin of zeros already. Every output channel reads all channels of its group. `dilation`
+    spreads the pixels of a window apart: i and j are multiplied by it. Padding "same" keeps the size, with
+    the larger margin at the end; "valid" is none.
 
     Parameters
     ----------
@@ -519,6 +524,7 @@ def conv2d_fft(x, weight, bias=None):
 
         y = bias + ifft(sum_c fft(x[c]) * conj(fft(weight[o, c]))),   stride 1, no padding
 
+    Zeros widen the weights to the size of the picture; places at which they would wrap around are dropped.
     The conjugate is what makes it a correlation: the window is not flipped.
 
     Parameters
@@ -538,9 +544,8 @@ def conv2d_fft(x, weight, bias=None):
     (H, W), kernel = x.shape[2:], weight.shape[2:]
     HO, WO = _positions("conv2d_fft", (H, W), kernel, (1, 1), ((0, 0), (0, 0)), (1, 1))
     waves, filters = np.fft.rfft2(x), np.fft.rfft2(weight, s=(H, W)).conj()
-    product = np.moveaxis(filters, (0, 1), (-2, -1)) @ np.moveaxis(
-        waves, (0, 1), (-1, -2)
-    )  # frequency by frequency
+    # frequency by frequency: (O, C) @ (C, N)
+    product = np.moveaxis(filters, (0, 1), (-2, -1)) @ np.moveaxis(waves, (0, 1), (-1, -2))
     y = np.fft.irfft2(np.moveaxis(product, (-1, -2), (0, 1)), s=(H, W))[:, :, :HO, :WO]
     return (y if bias is None else y + bias[:, None, None]).astype(x.dtype)
 

@@ -6,6 +6,7 @@ with one weight per channel: another order of the same additions than the refere
 
 import math
 import warnings
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,10 @@ def receptive_field(kernel_size, stride, dilation):
 @checked
 def pad(x, pad, mode="constant", value=0.0):
     """y[..., j] = x[..., source of j], axis by axis"""
-    if not (isinstance(pad, (tuple, list)) and all(type(n) is int for n in pad)):
+    ints = isinstance(pad, (tuple, list)) and all(
+        isinstance(n, Integral) and not isinstance(n, bool) for n in pad
+    )
+    if not ints:
         raise TypeError(f"pad: pad is {pad!r}; expected a tuple of ints")
     axes = x.dim() - 2
     counts = range(2, 2 * axes + 1, 2) if mode == "constant" else [2 * axes]
@@ -232,8 +236,9 @@ def _pooled(name, x, kernel_size, stride, padding, dilation, ceil_mode, value, l
         if p > k / 2:
             raise ValueError(f"{name}: padding is {p}; expected at most half of the kernel's {k}")
         room, reach = n + 2 * p, d * (k - 1) + 1
-        if room < reach:
-            raise ValueError(f"{name}: x has {n} along an axis; expected at least {reach - 2 * p}")
+        least = reach - 2 * p - (s - 1 if ceil_mode else 0)  # then even the first window may stick out
+        if n < least:
+            raise ValueError(f"{name}: x has {n} along an axis; expected at least {least}")
         start = (math.ceil if ceil_mode else math.floor)((room - reach) / s) * s
         if start >= n + p:  # a window that holds nothing but padding
             start -= s
@@ -255,7 +260,7 @@ def adaptive_avg_pool2d(x, output_size):
 
 
 def _two(value):
-    return (value, value) if isinstance(value, int) else tuple(int(n) for n in value)
+    return (int(value),) * 2 if isinstance(value, Integral) else tuple(int(n) for n in value)
 
 
 def _both(padding):

@@ -97,14 +97,14 @@ def original(path: Path, sha256: str) -> bytes:
     """The bytes of a file, once its checksum is right."""
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is missing. It is part of the repository: restore it with `git checkout data`, and "
-            "install the course from its folder with `pip install -e .`."
+            f"{path} is missing. It is part of the repository: restore it with `git checkout data` in the "
+            "course's folder, and install the course from there with `pip install -e .`."
         )
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ValueError(
             f"{path} was changed: its SHA-256 is {found}; expected {sha256}. "
-            "Restore it with `git checkout data`."
+            "Restore it with `git checkout data` in the course's folder."
         )
     return content

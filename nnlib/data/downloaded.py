@@ -96,7 +96,7 @@ def mnist(dtype: type = np.float32, progress: bool = True) -> Split:
 
     Raises
     ------
-    DownloadError : no mirror could be reached; says which files to put where
+    DownloadError : no mirror delivered, or the cache cannot be written; says which files to put where
     TypeError : dtype is not a float type
 
     References
@@ -125,7 +125,7 @@ def load(collection: Collection, dtype: type, progress: bool) -> Split:
     folder = cache_dir() / collection.name
     try:
         paths = [fetch(file, collection.mirrors, folder, progress) for file in collection.files]
-    except DownloadError as error:
+    except OSError as error:  # no mirror delivered, or the folder cannot be written
         raise DownloadError(f"{error}\n\n{_advice(collection, folder)}") from None
     x_train, y_train, x_test, y_test = map(read_idx, paths)
     return Split(

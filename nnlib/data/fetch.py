@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TRIES = 5  # per mirror, and only as long as a try changes something
@@ -74,6 +75,8 @@ def _download(file, mirrors, part, progress):
                     _append(mirror + file.name, file, part, progress)
                 return _verify(part, file)
             except (OSError, HTTPException) as error:
+                if isinstance(error, HTTPError):
+                    error.close()  # it holds the answer's connection
                 failure = f"{mirror}{file.name}: {str(error) or type(error).__name__}"
             if _size(part) == before:
                 break

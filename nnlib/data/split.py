@@ -16,9 +16,14 @@ class Split(NamedTuple):
 
 def float_type(dtype: type) -> np.dtype:
     """`dtype`, refused unless it can hold pixels between 0 and 1."""
-    if not np.issubdtype(dtype, np.floating):
-        raise TypeError(f"dtype is {np.dtype(dtype)}; expected a float type such as np.float32")
-    return np.dtype(dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError:  # torch.float32, or no type at all
+        found = None
+    if found is None or found.kind != "f":
+        came = dtype if found is None else found
+        raise TypeError(f"dtype is {came}; expected a float type such as np.float32")
+    return found
 
 
 def as_inputs(images: np.ndarray, brightest: int, dtype: type) -> np.ndarray:

@@ -31,6 +31,7 @@ def spirals(n, noise, rng, classes=2, turns=1.0):
     """
     classes = _count("spirals", "classes", classes, 1)
     n = _check("spirals", n, classes, rng, noise=noise)
+    _number("spirals", "turns", turns)
     _hold("spirals", "turns", turns, np.isfinite(turns), "a finite number")
     y = _labels(n, classes, rng)
     r = np.sqrt(rng.uniform(size=n))  # without the root the outer windings would be thin
@@ -75,6 +76,7 @@ def circles(n, noise, rng, factor=0.5):
     y : int array (n,)     0 the outer circle, 1 the inner
     """
     n = _check("circles", n, 2, rng, noise=noise)
+    _number("circles", "factor", factor)
     _hold("circles", "factor", factor, 0 < factor < 1, "a number between 0 and 1")
     y = _labels(n, 2, rng)
     x = np.where(y == 0, 1, factor)[:, None] * _unit(2 * np.pi * rng.uniform(size=n))
@@ -172,13 +174,17 @@ def _blur(x, noise, rng):
 
 def _check(function, n, smallest, rng, **spread):
     for name, value in spread.items():  # the noise, or what stands in its place
-        if not isinstance(value, Real):
-            raise TypeError(f"{function}: {name} is a {type(value).__name__}; expected a number")
+        _number(function, name, value)
         _hold(function, name, value, 0 <= value < np.inf, "a finite number >= 0")
     if not isinstance(rng, np.random.Generator):
         kind = type(rng).__name__
         raise TypeError(f"{function}: rng is a {kind}; expected a Generator, e.g. np.random.default_rng(0)")
     return _count(function, "n", n, smallest)
+
+
+def _number(function, name, value):
+    if not isinstance(value, Real):
+        raise TypeError(f"{function}: {name} is a {type(value).__name__}; expected a number")
 
 
 def _count(function, name, value, smallest):

@@ -2,13 +2,23 @@
 
 import numpy as np
 
+from nnlib import core
+from nnlib.core import Case
 from nnlib.descent import in_numpy
 from nnlib.exercises import Exercise
 
 # --------------------------------------------------------------------------------------- power iteration
 
+
+def _power_cases(rng):
+    yield from core.cases("descent.power_iteration")
+    args = dict(hessian=np.diag([1.0, -5.0, 2.0]), v=rng.normal(size=3), steps=40)
+    yield Case("power_iteration", args, "diagonal")
+
+
 power_iteration = Exercise(
     solution=in_numpy.power_iteration,
+    cases=_power_cases,
     hints=[
         "Multiplying by the matrix stretches every eigenvector by its eigenvalue: after many products the "
         "largest is all that is left of v. Divide by the length each time, or v overflows.",
@@ -89,6 +99,55 @@ def largest_signed(hessian, v, steps):
     return np.linalg.eigvalsh(hessian)[-1]
 
 
+@power_iteration.mistake("Your last product was not scaled: v has to have length 1 where you measure.")
+def never_shortened_at_the_end(hessian, v, steps):
+    v = hessian @ _turned(hessian, v, steps - 1)
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake(
+    "You multiplied only once. If the `return` stands inside the loop, the first round is the last."
+)
+def one_product(hessian, v, steps):
+    v = _turned(hessian, v, 1)
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake(
+    "You divided by the sum of the entries, so v does not have length 1 at the end. Entries may be negative."
+)
+def divided_by_the_sum(hessian, v, steps):
+    v = _turned(hessian, v, steps, lambda v: v.sum())
+    return v @ (hessian @ v)
+
+
+@power_iteration.mistake(
+    "You multiplied two vectors of length 1: that gives 1 or -1. The eigenvalue is in the product before it "
+    "is scaled."
+)
+def two_unit_vectors(hessian, v, steps):
+    v = _turned(hessian, v, steps)
+    hv = hessian @ v
+    return v @ (hv / np.sqrt(hv @ hv))
+
+
+@power_iteration.mistake(
+    "You divided the first entry of hessian @ v by that of v. Where the direction has none along that axis, "
+    "this is 0 / 0 or another eigenvalue; all entries have to take part."
+)
+def ratio_of_first_entries(hessian, v, steps):
+    v = _turned(hessian, v, steps)
+    return (hessian @ v)[0] / v[0]
+
+
+@power_iteration.mistake(
+    "You averaged the ratios of the entries. Entries of v near 0 spoil it; weigh each by its size."
+)
+def mean_of_ratios(hessian, v, steps):
+    v = _turned(hessian, v, steps)
+    return np.mean((hessian @ v) / v)
+
+
 # ------------------------------------------------------------------------------- linear scaling, warm-up
 
 linear_scaling = Exercise(
@@ -166,6 +225,48 @@ def one_step_ahead(t, lr, k, warmup_steps):
     return in_numpy.linear_scaling.unchecked(t + 1, lr, k, warmup_steps)
 
 
+@linear_scaling.mistake("Your warm-up ends one step early: k * lr is due at step warmup_steps, not before.")
+def one_step_early(t, lr, k, warmup_steps):
+    return lr + (k - 1) * lr * np.minimum(t / (warmup_steps - 1), 1)
+
+
+@linear_scaling.mistake("This is a warm-up from 0 to lr; k does not appear. The rate goes from lr to k * lr.")
+def k_forgotten(t, lr, k, warmup_steps):
+    return lr * np.minimum(t / warmup_steps, 1)
+
+
+@linear_scaling.mistake("Your rate falls from k * lr to lr. It has to rise.")
+def downwards(t, lr, k, warmup_steps):
+    return k * lr - (k - 1) * lr * np.minimum(t / warmup_steps, 1)
+
+
+@linear_scaling.mistake(
+    "You took np.maximum: the share of the warm-up that is done is never more than 1, so the smaller is "
+    "wanted."
+)
+def maximum_for_minimum(t, lr, k, warmup_steps):
+    return lr + (k - 1) * lr * np.maximum(t / warmup_steps, 1)
+
+
+@linear_scaling.mistake(
+    "Your rate grows by the same factor at every step. A straight line grows by the same amount."
+)
+def by_factors(t, lr, k, warmup_steps):
+    return lr * k ** np.minimum(t / warmup_steps, 1)
+
+
+@linear_scaling.mistake("Your line takes all steps of `t`. It has to reach k * lr at step warmup_steps.")
+def over_all_steps(t, lr, k, warmup_steps):
+    return lr + (k - 1) * lr * t / len(t)
+
+
+@linear_scaling.mistake(
+    "Your line takes all steps of `t`. It has to reach k * lr at step warmup_steps and stay there."
+)
+def spread_over_all_steps(t, lr, k, warmup_steps):
+    return np.linspace(lr, k * lr, len(t)).astype(t.dtype)
+
+
 # ------------------------------------------------------------------------------- Hessian-vector product
 
 hessian_vector_product = Exercise(
@@ -232,3 +333,74 @@ def softmax_over_samples(x, weight, v):
 )
 def gradient_instead(x, weight, v):
     return _softmax(x @ (weight + v).T).T @ x / len(x)
+
+
+@hessian_vector_product.mistake("You subtracted the plain sum of r. It is the mean of r under p: sum(p * r).")
+def sum_of_r_without_p(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * (r - r.sum(axis=1, keepdims=True))).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "You subtracted the plain mean of r. Each r counts with its own probability: sum(p * r)."
+)
+def plain_mean_of_r(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * (r - r.mean(axis=1, keepdims=True))).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "The factor p in front of the bracket is missing: an output that is never chosen hardly moves."
+)
+def without_p_in_front(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (r - (p * r).sum(axis=1, keepdims=True)).T @ x / len(x)
+
+
+@hessian_vector_product.mistake("Your second term lacks the factor p: it stands in front of both terms.")
+def second_term_without_p(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * r - (p * r).sum(axis=1, keepdims=True)).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "Your sum of p * r runs over the samples (axis 0). The outputs of one sample compete: axis 1."
+)
+def sum_over_the_batch(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * (r - (p * r).sum(axis=0))).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "Your sum of p * r runs over the whole array. Each sample has its own: axis 1, with keepdims."
+)
+def sum_over_all(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * (r - (p * r).sum())).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "You added the mean of r under p. What one output gains the others lose: it is subtracted."
+)
+def mean_added(x, weight, v):
+    p, r = _softmax(x @ weight.T), x @ v.T
+    return (p * (r + (p * r).sum(axis=1, keepdims=True))).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "This is the gradient itself, p.T @ x / N; v plays no part. Wanted is how fast it changes along v."
+)
+def gradient_at_weight(x, weight, v):
+    return _softmax(x @ weight.T).T @ x / len(x)
+
+
+@hessian_vector_product.mistake(
+    "You put v in the place of weight. p is taken at weight; along v it only moves."
+)
+def gradient_at_v(x, weight, v):
+    return _softmax(x @ v.T).T @ x / len(x)
+
+
+@hessian_vector_product.mistake("weight and v have changed places: p comes from weight, r from v.")
+def roles_swapped(x, weight, v):
+    return in_numpy.hessian_vector_product.unchecked(x, v, weight)

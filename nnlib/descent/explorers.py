@@ -376,6 +376,7 @@ def batch_size():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: set() if values["how"] == SCALED else {"warmup_steps"},
         goal=Goal(
             "k = 16, in 6 epochs: a loss below 0.8, at most 20 % above that of batch 16",
             lambda values, r: (
@@ -554,12 +555,11 @@ def descent():
 
     def note(values, r):
         if r["lost"] is not None:
-            return f"diverged at step {r['lost']}; stable below 2 (1 + momentum)/λ = {r['bound']:.3g}"
-        x, y = r["path"][-1]
-        return (
-            f"after {values['steps']} steps at ({x:.2f}, {y:.2f}), height {r['heights'][-1]:.2g}; stable at "
-            f"the lowest point below 2 (1 + momentum)/λ = {r['bound']:.3g}"
-        )
+            now = f"diverged at step {r['lost']}"
+        else:
+            x, y = r["path"][-1]
+            now = f"after {values['steps']} steps at ({x:.2f}, {y:.2f}), height {r['heights'][-1]:.2g}"
+        return f"{now}; stable at the lowest point below 2 (1 + momentum)/λ = {r['bound']:.3g}"
 
     return Explorer(
         "Descent on three surfaces",
@@ -819,7 +819,7 @@ def sharpness():
     def setup(fig):
         left, right = figures.axes(fig, 1, 2)
         left.set(xlim=(0, most), ylim=(0, 45), xlabel="steps", ylabel="sharpness: largest Hessian eigenvalue")
-        left.set_title("Sharpness climbs to 2/lr")
+        left.set_title("Sharpness goes to 2/lr")
         right.set(yscale="log", xlim=(0, most), ylim=(0.02, 2), xlabel="steps", ylabel="loss (log scale)")
         right.set_title("The loss falls all the same")
         return {

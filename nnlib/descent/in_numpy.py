@@ -87,13 +87,14 @@ def gradient_descent(x, hessian, lr, steps):
     ----------
     x : array (D,)              the start
     hessian : array (D, D)      symmetric
-    lr : float
+    lr : float >= 0
     steps : int >= 0
 
     Returns
     -------
     path : array (T, D)         T = steps + 1 points
     """
+    _check_symmetric("gradient_descent", hessian)
     path = [x]
     for _ in range(steps):
         path.append(path[-1] - lr * hessian @ path[-1])
@@ -109,7 +110,7 @@ def linear_scaling(t, lr, k, warmup_steps):
     Parameters
     ----------
     t : array (T,) >= 0         steps, the first one being 0
-    lr : float                  what suits the small batch
+    lr : float >= 0             what suits the small batch
     k : float >= 1
     warmup_steps : int >= 1
 
@@ -172,7 +173,13 @@ def power_iteration(hessian, v, steps):
     -------
     eigenvalue : array ()
     """
+    _check_symmetric("power_iteration", hessian)
     for _ in range(steps):
         v = hessian @ v
-        v = v / np.sqrt(v @ v)
+        v = v / (np.sqrt(v @ v) or 1)  # where the surface is flat v is 0 now, and so is the eigenvalue
     return v @ (hessian @ v)
+
+
+def _check_symmetric(name, hessian):
+    if abs(hessian - hessian.T).max() > 1e-3 * abs(hessian).max():  # more than rounding
+        raise ValueError(f"{name}: hessian and hessian.T differ; expected a symmetric matrix")

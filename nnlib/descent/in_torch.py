@@ -21,6 +21,7 @@ def double_well(x, tilt=0.3):
 @checked
 def gradient_descent(x, hessian, lr, steps):
     """x_t = Q (1 - lr * eigenvalues)**t Q.T x,   hessian = Q diag(eigenvalues) Q.T"""
+    _check_symmetric("gradient_descent", hessian)
     eigenvalues, q = torch.linalg.eigh(hessian)
     t = torch.arange(steps + 1, device=x.device, dtype=x.dtype)[:, None]
     return ((1 - lr * eigenvalues) ** t * (x @ q)) @ q.T
@@ -44,9 +45,15 @@ def hessian_vector_product(x, weight, v):
 @checked
 def power_iteration(hessian, v, steps):
     """v = hessian @ v, scaled to length 1, again and again; v . hessian v at the end"""
+    _check_symmetric("power_iteration", hessian)
     for _ in range(steps):
-        v = F.normalize(hessian @ v, dim=0)
+        v = F.normalize(hessian @ v, dim=0, eps=torch.finfo(v.dtype).tiny)
     return v @ hessian @ v
+
+
+def _check_symmetric(name, hessian):
+    if (hessian - hessian.mT).abs().max() > 1e-3 * hessian.abs().max():
+        raise ValueError(f"{name}: hessian and hessian.T differ; expected a symmetric matrix")
 
 
 def _loss(x):

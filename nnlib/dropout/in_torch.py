@@ -7,13 +7,13 @@ from nnlib.core import checked
 
 
 def _drop(x, mask, p, training):
-    """x / (1 - p) where kept, 0 elsewhere"""
+    """x / (1 - p) where kept, x * 0 elsewhere: of what is NaN or infinite, a NaN is left"""
     if not training:
         return x
     if p == 1:
         return torch.zeros_like(x) * x
     keep = mask[(...,) + (None,) * (x.dim() - mask.dim())]
-    return torch.where(keep, x / (1 - p), x.new_zeros(()))
+    return x * keep / (1 - p)
 
 
 @checked(not_taught={"inplace": False})
@@ -57,18 +57,18 @@ def _alpha_drop(x, mask, p, training):
     low = F.selu(x.new_full((), -1e3))
     mean = p * low
     var = (1 - p) * (1 + mean**2) + p * (low - mean) ** 2  # E[(v - mean)²] of kept and of dropped values
-    return (torch.where(keep, x, low) - mean) * torch.rsqrt(var)
+    return (x * keep + low * ~keep - mean) * torch.rsqrt(var)
 
 
 @checked(not_taught={"inplace": False})
 def alpha_dropout(x, mask, p=0.5, training=True):
-    """y = (where(mask, x, low) - mean) / sqrt(var) in training"""
+    """y = (x * mask + low * (1 - mask) - mean) / sqrt(var) in training"""
     return _alpha_drop(x, mask, p, training)
 
 
 @checked(not_taught={"inplace": False})
 def feature_alpha_dropout(x, mask, p=0.5, training=True):
-    """y[n, c] = (where(mask[n, c], x[n, c], low) - mean) / sqrt(var) in training"""
+    """y[n, c] = (x[n, c] * mask[n, c] + low * (1 - mask[n, c]) - mean) / sqrt(var) in training"""
     return _alpha_drop(x, mask, p, training)
 
 

@@ -252,8 +252,8 @@ def bilinear_game():
         reach = max(1.6, 1.15 * np.abs(np.concatenate([shown.real, shown.imag])).max(initial=0))
         artists["values"].axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         artists["radius"].set_text(f"largest size {radius:.4f}")
-        word = "neither" if abs(radius - 1) < 1e-9 else "inward" if radius < 1 else "outward"
-        artists["verdict"].set_text({"neither": "round and round"}.get(word, word))
+        spiral = "inward" if radius < 1 else "outward"
+        artists["verdict"].set_text("round and round" if abs(radius - 1) < 1e-9 else spiral)
         steps = np.arange(len(path))
         artists["distance"].set_data(steps, np.maximum(r["distance"], NEAR))
         artists["theory"].set_data(steps, np.maximum(np.hypot(1, 0.5) * radius**steps, NEAR))

@@ -448,7 +448,7 @@ def jensen_shannon(log_p, log_q):
 
     Parameters
     ----------
-    log_p, log_q : array (K,)     logarithms of the probabilities of K outcomes, such as the cells of a grid
+    log_p, log_q : array (K,) finite     logarithms of the probabilities of K outcomes, as of a grid's cells
 
     Returns
     -------
@@ -581,7 +581,8 @@ def frechet_distance(x, y):
         distance = |mean_x - mean_y|**2 + trace(cov_x) + trace(cov_y) - 2 * trace(sqrt(cov_x @ cov_y))
 
     With cov = R.T @ R from the QR decomposition of the centered rows, the last trace is the sum of the
-    singular values of R_x @ R_y.T: no root of a matrix, and no rounding below zero. Computed in float64.
+    singular values of R_x @ R_y.T: no root of a matrix. Computed in float64; what rounding puts below 0
+    becomes 0.
 
     Parameters
     ----------
@@ -604,7 +605,7 @@ def frechet_distance(x, y):
     r_a, r_b = (np.linalg.qr((s - s.mean(axis=0)) / np.sqrt(len(s) - 1), mode="r") for s in (a, b))
     spread = np.square(r_a).sum() + np.square(r_b).sum()
     overlap = np.linalg.svd(r_a @ r_b.T, compute_uv=False).sum()
-    return x.dtype.type(shift @ shift + spread - 2 * overlap)
+    return x.dtype.type(max(shift @ shift + spread - 2 * overlap, 0))
 
 
 @checked

@@ -100,7 +100,7 @@ def jensen_shannon(log_p, log_q):
 @checked
 def wasserstein_distance(x, y):
     """loss = mean(|x sorted - y sorted|)"""
-    return (x.sort().values - y.sort().values).abs().mean()
+    return (x.sort(stable=True).values - y.sort(stable=True).values).abs().mean()
 
 
 @checked
@@ -154,7 +154,7 @@ def frechet_distance(x, y):
         roots.append(vh.mT @ (s[:, None] * vh))
     spread = roots[0].square().sum() + roots[1].square().sum()
     overlap = torch.linalg.matrix_norm(roots[0] @ roots[1], "nuc")
-    return ((means[0] - means[1]).square().sum() + spread - 2 * overlap).to(x.dtype)
+    return ((means[0] - means[1]).square().sum() + spread - 2 * overlap).clamp(min=0).to(x.dtype)
 
 
 @checked

@@ -27,6 +27,9 @@ def cases(rng):
                 )
                 yield Case(name, dict(x=rng.normal(size=(1, d)), **parameters), "one row")
 
+    one = {name: np.ones((1, 1) if "weight" in name else 1) for name in gate}
+    yield Case("highway", dict(x=np.array([[1e20], [3e20]]), **one), "an open gate forgets the largest input")
+
     grads = rng.normal(0, [1, 10, 0.1], size=(4, 3))
     for norm_type in (2.0, 1.0, inf, 3.5):
         yield Case("get_total_norm", dict(grads=grads, norm_type=norm_type), f"norm_type {norm_type}")
@@ -35,6 +38,8 @@ def cases(rng):
         yield Case("clip_grad_norm", one | dict(max_norm=1e3), f"shorter, norm_type {norm_type}")
     small = np.array([3e-6, -4e-6])
     yield Case("clip_grad_norm", dict(grads=small, max_norm=2e-6), "so short that the 1e-6 counts")
+    yield Case("clip_grad_norm", dict(grads=small, max_norm=1e38), "no limit")
+    yield Case("clip_grad_norm", dict(grads=grads, max_norm=inf), "only measured")
     yield Case("clip_grad_norm", dict(grads=np.zeros(3), max_norm=0.0), "nothing, clipped to nothing")
     yield Case("clip_grad_norm", dict(grads=1e3 * grads, max_norm=1, error_if_nonfinite=True), "error wanted")
     yield Case("clip_grad_norm", dict(grads=np.array(-7.0), max_norm=2.5), "a single number")
@@ -45,6 +50,7 @@ def cases(rng):
         yield Case("clip_grad_value", dict(grads=np.array(values), clip_value=1.0), note)
     yield Case("clip_grad_value", dict(grads=grads, clip_value=0.5), "some longer")
     yield Case("clip_grad_value", dict(grads=1e3 * grads, clip_value=0), "to nothing")
+    yield Case("clip_grad_value", dict(grads=grads, clip_value=inf), "not at all")
 
     points = np.column_stack([rng.uniform(3, 7, size=6), rng.uniform(-3, -1, size=6)])
     yield Case("cliff", dict(x=points, steps=5), "few steps")

@@ -50,7 +50,8 @@ clipping = Exercise(
         "Think of both arrays as one long vector. Its length is one number, and both arrays are multiplied "
         "by one and the same factor.",
         "The length: the root of the sum of all squares, those of grad_weight and those of grad_bias.",
-        "factor = np.minimum(1, max_norm / (total_norm + 1e-6)); return factor * grad_weight, factor * grad_bias.",
+        "factor = np.minimum(1, max_norm / (total_norm + 1e-6)); return factor * grad_weight, factor * "
+        "grad_bias.",
     ],
     next="What clipping cannot do is bring a vanished gradient back. A path around the layer can.",
 )
@@ -121,8 +122,8 @@ def clip_to_one(grad_weight, grad_bias, max_norm):
 
 
 @clipping.mistake(
-    "Nothing is added to the length: torch divides by total_norm + 1e-6, so that a gradient of exactly 0 is "
-    "no 0 / 0. (max(total_norm, 1e-6) is another formula.)"
+    "Nothing is added to the length: torch divides by total_norm + 1e-6, so that a gradient of exactly 0 "
+    "divides nothing by 0. (max(total_norm, 1e-6) is another formula.)"
 )
 def clip_without_eps(grad_weight, grad_bias, max_norm):
     return _times(min(1.0, max_norm / _length(grad_weight, grad_bias)), grad_weight, grad_bias)

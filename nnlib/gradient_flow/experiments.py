@@ -21,9 +21,8 @@ def gradients_through_time(rho, steps, rng, tanh=False, size=50, rows=16):
     recurrent, first = rho * orthogonal(rng.normal(size=(size, size))), rng.normal(size=(size, size))
     h, slopes = np.zeros((rows, size)), []
     for _ in range(steps):
-        z = (
-            h @ recurrent.T + 1e-4 * rng.normal(size=(rows, size)) @ first.T
-        )  # so small that tanh hardly bends
+        x = 1e-4 * rng.normal(size=(rows, size))  # so small that tanh hardly bends
+        z = h @ recurrent.T + x @ first.T
         h = np.tanh(z) if tanh else z
         slopes.append(1 - h * h if tanh else 1)
     g, norms = h - rng.normal(size=h.shape), []  # of half the squared distance to random targets
@@ -264,10 +263,8 @@ def train_deep(depth, residual, seed, lr=0.05):
     x, y, *_ = digits(np.float32)
     rng = np.random.default_rng(seed)
     net = deep_net(depth, residual, rng)
-    stops = train(
-        net, x, y, lr=lr, momentum=0.9, epochs=5, batch_size=64, rng=rng
-    )  # before and at each epoch
-    looks = [look_at(net, x, y) for _ in stops]
+    stops = train(net, x, y, lr=lr, momentum=0.9, epochs=5, batch_size=64, rng=rng)
+    looks = [look_at(net, x, y) for _ in stops]  # before the first epoch and after each
     return {"error": looks[-1][0], "ratios": np.array([ratio for _, ratio in looks])}
 
 
@@ -334,9 +331,8 @@ def adding_problem(n, steps, rng):
     numbers, marks, row = rng.uniform(size=(n, steps)), np.zeros((n, steps)), np.arange(n)
     marks[row, rng.integers(steps // 2, size=n)] = 1
     marks[row, rng.integers(steps // 2, steps, size=n)] = 1
-    return np.stack([numbers, marks], axis=2).astype(np.float32), (numbers * marks).sum(axis=1).astype(
-        np.float32
-    )
+    x, y = np.stack([numbers, marks], axis=2), (numbers * marks).sum(axis=1)
+    return x.astype(np.float32), y.astype(np.float32)
 
 
 def adding_start(rho, rng, size=32):

@@ -112,7 +112,7 @@ def _size(value):
     if value == 0:
         return "exactly 0"
     if 0.01 <= value < 1000:
-        return f"{value:.2g}"
+        return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"  # .2g would say 1.5e+02
     digit, power = f"{value:.0e}".split("e")
     return f"{digit}·10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
@@ -437,6 +437,7 @@ def on_the_cliff():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"limit"} if values["clipping"] == "none" else set(),
         goal=Goal(
             "from (4.8, −1.9) with a learning rate of 0.3 or more: a loss below 0.005 after 60 steps",
             lambda values, r: (
@@ -596,6 +597,7 @@ def through_time():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"inputs"} if values["activation"] == "linear" else set(),
         goal=Goal(
             "every eigenvalue inside the unit circle, and yet a gradient that grows tenfold on its way",
             lambda values, r: r["radius"] < 1 and r["norms"].max() >= 10,

@@ -219,7 +219,7 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0, error_if_nonfinite=False):
     Parameters
     ----------
     grads : array (...)             all gradients of a model, since they share one factor
-    max_norm : float >= 0
+    max_norm : float in [0, inf]
     norm_type : float in (0, inf]
     error_if_nonfinite : bool
 
@@ -238,7 +238,7 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0, error_if_nonfinite=False):
     Pascanu, Mikolov & Bengio (2013), arXiv:1211.5063, Algorithm 1; as torch.nn.utils.clip_grad_norm_.
     """
     total_norm = get_total_norm.unchecked(grads, norm_type, error_if_nonfinite)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a huge max_norm, or infinite gradients
         factor = np.minimum(max_norm / (total_norm + grads.dtype.type(1e-6)), 1).astype(grads.dtype)
         return grads * factor, total_norm
 
@@ -252,7 +252,7 @@ def clip_grad_value(grads, clip_value):
     Parameters
     ----------
     grads : array (...)
-    clip_value : float >= 0
+    clip_value : float in [0, inf]
 
     Returns
     -------
@@ -300,6 +300,7 @@ def cliff(x, steps=50, target=0.7):
 def cliff_backward(grad_output, x, steps=50, target=0.7):
     """Gradient of `cliff` for the points: w and b are used in every step, and every use adds its share.
 
+    grad_s[steps] = grad_output * 2 * (p[steps] - target) * p[steps] * (1 - p[steps])
     grad_s[t] = grad_s[t + 1] * w * p[t] * (1 - p[t]),   p[t] = sigmoid(s[t])
     grad_w = sum(grad_s[t + 1] * p[t]),   grad_b = sum(grad_s[t + 1])
     """

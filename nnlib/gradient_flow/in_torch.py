@@ -22,23 +22,26 @@ def jacobian_product(x, weight, bias):
 @checked
 def residual_block(x, weight1, bias1, weight2, bias2):
     """y = relu(x + relu(x @ weight1.T + bias1) @ weight2.T + bias2)"""
-    h = torch.addmm(bias1, x, weight1.T).clamp(min=0)
-    return torch.addmm(x + bias2, h, weight2.T).clamp(min=0)
+    h = torch.relu(torch.addmm(bias1, x, weight1.T))
+    return torch.relu(torch.addmm(x + bias2, h, weight2.T))
 
 
 @checked
 def preact_block(x, weight1, bias1, weight2, bias2):
     """y = x + relu(relu(x) @ weight1.T + bias1) @ weight2.T + bias2"""
-    h = torch.addmm(bias1, x.clamp(min=0), weight1.T).clamp(min=0)
+    h = torch.relu(torch.addmm(bias1, torch.relu(x), weight1.T))
     return torch.addmm(x + bias2, h, weight2.T)
 
 
 @checked
 def highway(x, weight, bias, weight_gate, bias_gate):
-    """y = x + t * (h - x),   h = tanh(x @ weight.T + bias),   t = sigmoid(x @ weight_gate.T + bias_gate)"""
+    """y = t * h + (1 - t) * x
+
+    h = tanh(x @ weight.T + bias),   t = sigmoid(x @ weight_gate.T + bias_gate)
+    """
     h = torch.tanh(torch.addmm(bias, x, weight.T))
     t = torch.sigmoid(torch.addmm(bias_gate, x, weight_gate.T))
-    return x + t * (h - x)
+    return t * h + (1 - t) * x  # x + t * (h - x) would lose h beside a large x
 
 
 @checked(not_taught={"foreach": None})

@@ -61,3 +61,7 @@ def cases(rng):
         yield Case("lsuv", dict(x=x, weight=3 * weight, nonlinearity=f), f)
     yield Case("signals", dict(x=1000 * x, weight=weight, nonlinearity="tanh"), "saturated")
     yield Case("lsuv", dict(x=x, weight=1e-6 * weight), "tiny weights")
+
+    for name, draws in (("uniform", {"u": rng.random((4, 7))}), ("normal", {"z": rng.normal(size=(4, 7))})):
+        given = draws | dict(a=0.5, mode="fan_out", nonlinearity="relu")
+        yield Case(f"kaiming_{name}", given, "backward, a relu, for which a does not count")

@@ -405,6 +405,8 @@ def training():
 
     def note(values, r):
         h = r["history"]
+        if h.diverged_at is not None:
+            return f"train loss {h.loss[0]:.3g} at the start, diverged at step {h.diverged_at}"
         right = 100 * h.validation_accuracy[-1]
         return f"train loss {h.loss[0]:.2f} → {h.loss[-1]:.2f}, test accuracy {right:.1f} %"
 

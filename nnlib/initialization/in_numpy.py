@@ -56,7 +56,8 @@ def calculate_gain(nonlinearity, param=None):
         1 for linear maps and sigmoid,   5/3 for tanh,   3/4 for selu
         sqrt(2) for relu,   sqrt(2 / (1 + param**2)) for leaky_relu
 
-    The rectifiers' gains follow from their second moment; those of tanh and selu are torch's, underived.
+    The rectifiers' gains follow from their second moment; those of sigmoid, tanh and selu are torch's,
+    underived.
 
     Parameters
     ----------
@@ -344,7 +345,7 @@ def xavier_normal(z, gain=1.0):
 def kaiming_uniform(u, a=0, mode="fan_in", nonlinearity="leaky_relu"):
     """Keep the scale of what goes forward, or with fan_out of what comes back, by uniform draws.
 
-        weight = bound * (2u - 1),   bound = gain * sqrt(3 / fan)
+        weight = bound * (2u - 1),   bound = gain * sqrt(3 / fan),   gain = calculate_gain(nonlinearity, a)
 
     Parameters
     ----------
@@ -369,7 +370,7 @@ def kaiming_uniform(u, a=0, mode="fan_in", nonlinearity="leaky_relu"):
 def kaiming_normal(z, a=0, mode="fan_in", nonlinearity="leaky_relu"):
     """Keep the scale of what goes forward, or with fan_out of what comes back, by normal draws.
 
-        weight = gain / sqrt(fan) * z
+        weight = gain / sqrt(fan) * z,   gain = calculate_gain(nonlinearity, a)
 
     Parameters
     ----------
@@ -534,7 +535,8 @@ def _slope(h, nonlinearity):
 def lsuv(x, weight, nonlinearity="relu"):
     """Divide each layer's weights by the deviation of its sums on a batch, from the first to the last layer.
 
-        weight[l] / std(h[l - 1] @ weight[l].T)
+        scaled[l] = weight[l] / std(h[l - 1] @ weight[l].T)
+        h[l] = f(h[l - 1] @ scaled[l].T),   h[-1] = x
 
     Every layer then has sums of deviation 1 on this batch, whatever the activation and the fans.
 
@@ -556,7 +558,9 @@ def lsuv(x, weight, nonlinearity="relu"):
     for i, w in enumerate(weight):
         deviation = (x @ w.T).std()
         if not 0 < deviation < math.inf:
-            raise ValueError(f"lsuv: the sums of layer {i} have deviation {deviation}; expected more than 0")
+            raise ValueError(
+                f"lsuv: the sums of layer {i} have deviation {deviation}; expected a finite one above 0"
+            )
         scaled[i] = w / deviation
         x = _activate(x @ scaled[i].T, nonlinearity)
     return scaled

@@ -19,7 +19,7 @@ def calculate_fan_in_and_fan_out(tensor):
 @checked
 def calculate_gain(nonlinearity, param=None):
     """1,   tanh 5/3,   selu 3/4,   relu sqrt(2),   leaky_relu sqrt(2 / (1 + param**2))"""
-    slope = torch.tensor(0.01) if param is None else torch.as_tensor(param)
+    slope = torch.tensor(0.01, dtype=torch.float64) if param is None else torch.as_tensor(param)
     return torch.ones_like(slope) * _factor(nonlinearity, slope.item())
 
 
@@ -182,13 +182,15 @@ def signals(x, weight, nonlinearity="relu"):
 
 @checked
 def lsuv(x, weight, nonlinearity="relu"):
-    """weight[l] / std(h[l - 1] @ weight[l].T)"""
+    """scaled[l] = weight[l] / std(h[l - 1] @ weight[l].T),   h[l] = f(h[l - 1] @ scaled[l].T)"""
     scaled = []
     for i, w in enumerate(weight):
         z = nn.functional.linear(x, w)
         deviation = z.std(correction=0)
         if not 0 < deviation < math.inf:
-            raise ValueError(f"lsuv: the sums of layer {i} have deviation {deviation}; expected more than 0")
+            raise ValueError(
+                f"lsuv: the sums of layer {i} have deviation {deviation}; expected a finite one above 0"
+            )
         scaled.append(w / deviation)
         x = _activation(nonlinearity)(z / deviation)
     return torch.stack(scaled)

@@ -2,8 +2,8 @@
 
 The mathematics stays in the concept folders. Here live the things around it: which parameters belong to
 which function, what forward must remember for backward, batches, histories, and what makes training fast
-enough to run while a slider moves. `Layer` works with any pair; `Linear`, `ReLU`, `Tanh` and `Sigmoid`
-compute the same with less work, and tests hold them equal to their pairs.
+enough to run while a slider moves. `Layer` works with any pair; the activations and the dense, convolutional
+and recurrent layers compute the same with less work, and tests hold them equal to their pairs.
 
     model = Sequential(Linear(2, 16, rng=rng), Tanh(), Linear(16, 2, rng=rng))
     history = fit(model, x, y, lr=0.1, momentum=0.9, epochs=500)

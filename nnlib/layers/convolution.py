@@ -21,6 +21,13 @@ def _start(shape: tuple[int, ...], outputs: int, bias: bool, rng: np.random.Gene
     return {name: rng.uniform(-bound, bound, size).astype(dtype) for name, size in shapes.items()}
 
 
+def _divisor(name: str, groups: int, in_channels: int, out_channels: int) -> None:
+    if groups < 1 or in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"{name}: groups is {groups}; expected a divisor of {in_channels} and of {out_channels}"
+        )
+
+
 class Conv2d(Layer):
     """`conv2d` as one product of matrices for each picture.
 
@@ -43,10 +50,7 @@ class Conv2d(Layer):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ):
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups is {groups}; expected a divisor of {in_channels} and of {out_channels}"
-            )
+        _divisor("Conv2d", groups, in_channels, out_channels)
         kernel = conv._pair(kernel_size)
         params = _start((out_channels, in_channels // groups, *kernel), out_channels, bias, rng, dtype)
         settings = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -136,6 +140,7 @@ class ConvTranspose2d(Layer):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ):
+        _divisor("ConvTranspose2d", groups, in_channels, out_channels)
         shape = (in_channels, out_channels // groups, *conv._pair(kernel_size))
         params = _start(shape, out_channels, bias, rng, dtype)
         settings = dict(stride=stride, padding=padding, output_padding=output_padding)
@@ -155,6 +160,7 @@ class MaxPool2d(Layer):
         stride: Pair | None = None,
         padding: Pair = 0,
         dilation: Pair = 1,
+        *,
         ceil_mode: bool = False,
     ):
         settings = dict(stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)

@@ -64,9 +64,8 @@ class Linear(Layer):
         grad_t = grad_output.mT
         self.product(grad_t, self.x, out=self.grad_weight)
         if self.bias_column is not None:
-            self.product(
-                grad_t, self.ones, out=self.grad_bias_column
-            )  # a product is quicker than a sum over rows
+            # a product is quicker than a sum over rows
+            self.product(grad_t, self.ones, out=self.grad_bias_column)
         if not want_input:
             return None
         if grad_t.shape[-2] == 1:  # one output: multiplying beats a product of matrices one wide

@@ -31,6 +31,8 @@ def draw(
 def initialize(model: Sequential, scheme: Callable, rng: np.random.Generator, **settings: Any) -> Sequential:
     """Give every weight of two axes or more new draws of a scheme, and set the biases beside them to 0.
 
+    Recurrent layers and adapters, whose parameters have other names, keep their start.
+
     initialize(model, xavier_uniform, rng, gain=5 / 3)
     """
     for layer in weighted(model.layers):

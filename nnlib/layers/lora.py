@@ -21,6 +21,8 @@ class LoRALinear(Layer):
     stackable = True
 
     def __init__(self, base: Linear, r: int, lora_alpha: float, *, rng: np.random.Generator):
+        if not (isinstance(r, (int, np.integer)) and r >= 1):
+            raise ValueError(f"LoRALinear: r is {r!r}; expected an int from 1 on")
         self.weight, self.bias = base.params["weight"], base.params.get("bias")
         self.lora_alpha, self.scaling = float(lora_alpha), float(lora_alpha) / r
         u = rng.random((r, self.weight.shape[1]), np.float32).astype(self.weight.dtype)

@@ -129,8 +129,9 @@ class Residual(Layer):
         for layer in self.layers:
             y = layer.forward(y)
         around = self.shortcut.forward(x) if self.shortcut else x
-        if y.shape != self.shape or y.dtype != self.y.dtype:
-            self.shape, self.y, self.grad_x = y.shape, np.empty_like(y), np.empty_like(x)
+        shape = x.shape + y.shape  # with a stride, pictures of several sizes lead to the same one
+        if shape != self.shape or y.dtype != self.y.dtype:
+            self.shape, self.y, self.grad_x = shape, np.empty_like(y), np.empty_like(x)
         return np.add(around, y, out=self.y)
 
     def backward(self, grad_output: Array, want_input: bool = True) -> Array | None:

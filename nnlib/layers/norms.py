@@ -19,12 +19,13 @@ class BatchNorm1d(Layer):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32):
         params = _scale_and_shift(num_features, dtype)
-        super().__init__(norms.batch_norm, norms.batch_norm_backward, params, eps=eps)
-        self.momentum = momentum
+        super().__init__(norms.batch_norm, norms.batch_norm_backward, params, eps=float(eps))
         self.running = {
             "running_mean": np.zeros(num_features, dtype),
             "running_var": np.ones(num_features, dtype),
         }
+        norms.batch_norm_running(np.ones((2, num_features), dtype), **self.running, momentum=momentum)
+        self.momentum = float(momentum)  # one that is no share was refused in the line before
 
     def forward(self, x: Array) -> Array:
         if not self.training:
@@ -44,16 +45,18 @@ class BatchNorm1d(Layer):
         return grads[0]
 
     def check(self, x: Array) -> Array:
-        return norms.batch_norm_eval(x, **self.running, **self.params, **self.settings)
+        finite = {name: np.nan_to_num(v) for name, v in self.running.items()}  # a model may have diverged
+        return norms.batch_norm_eval(x, **finite, **self.params, **self.settings)
 
 
 class LayerNorm(Layer):
     """Layer norm over the last axes, whose sizes are `normalized_shape`."""
 
     def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = (normalized_shape,) if np.ndim(normalized_shape) == 0 else tuple(normalized_shape)
         params = _scale_and_shift(shape, dtype)
-        super().__init__(norms.layer_norm, norms.layer_norm_backward, params, normalized_shape=shape, eps=eps)
+        settings = dict(normalized_shape=shape, eps=float(eps))
+        super().__init__(norms.layer_norm, norms.layer_norm_backward, params, **settings)
 
 
 class GroupNorm(Layer):
@@ -61,4 +64,5 @@ class GroupNorm(Layer):
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, dtype: Any = np.float32):
         params = _scale_and_shift(num_channels, dtype)
-        super().__init__(norms.group_norm, norms.group_norm_backward, params, num_groups=num_groups, eps=eps)
+        settings = dict(num_groups=num_groups, eps=float(eps))
+        super().__init__(norms.group_norm, norms.group_norm_backward, params, **settings)

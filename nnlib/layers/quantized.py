@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnlib.layers.base import Array, Layer
+from nnlib.layers.convolution import ConvTranspose2d
 from nnlib.quantization.in_numpy import fake_quantize
 
 
@@ -18,11 +19,15 @@ class FakeQuantized(Layer):
     """
 
     def __init__(self, layer: Layer, bits: int = 4):
-        if not (isinstance(bits, int) and 2 <= bits <= 16):
+        if not (isinstance(bits, (int, np.integer)) and 2 <= bits <= 16):
             raise ValueError(f"FakeQuantized: bits is {bits!r}; expected an int from 2 to 16")
         if layer.params.get("weight", np.empty(0)).ndim < 2:
             raise ValueError(f"FakeQuantized: {type(layer).__name__} has no weight matrix or kernel")
-        self.layer, self.most = layer.copy(), 2 ** (bits - 1) - 1
+        if isinstance(layer, ConvTranspose2d):
+            raise ValueError(
+                "FakeQuantized: a ConvTranspose2d came; expected a weight with its outputs first"
+            )
+        self.layer, self.most = layer.copy(), 2 ** (int(bits) - 1) - 1
         super().__init__(layer.f, layer.f_backward, layer.params, **layer.settings)
 
     def rounded(self) -> Array:

@@ -257,17 +257,20 @@ class _Recurrent(Layer):
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
+        dropout: float = 0.0,
         bidirectional: bool = False,
         *,
         rng: np.random.Generator,
         dtype: Any = np.float32,
-        dropout: float = 0.0,
     ):
         if dropout:
             raise NotImplementedError(
                 f"{type(self).__name__}: dropout={dropout} is an option of torch's that this course does not "
                 "teach; expected dropout=0.0 or nothing"
             )
+        for size, value in (("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if value < 1:
+                raise ValueError(f"{type(self).__name__}: {size} is {value}; expected at least 1")
         self.hidden_size, self.num_layers, self.batch_first = hidden_size, num_layers, batch_first
         self.directions = ("", "_reverse") if bidirectional else ("",)
         self.training, self.shape = True, None
@@ -318,6 +321,8 @@ class _Recurrent(Layer):
         """The last layer's output at every step; the final states are kept as `h_n`, and the LSTM's `c_n`."""
         x = np.ascontiguousarray(self.steps_first(x))
         running, start, last = self.running(x, lengths), self.start(state, x.shape[1], x.dtype), []
+        if running is not None:  # behind its end anything may stand, even NaN
+            x = np.where(running, x, 0)
         for passes in self.passes:
             outputs = []
             for way, one in zip((1, -1), passes):
@@ -390,9 +395,19 @@ class _Recurrent(Layer):
 class RNN(_Recurrent):
     """torch.nn.RNN: `rnn_cell` along a sequence, in layers and directions."""
 
-    def __init__(self, *sizes: int, nonlinearity: str = "tanh", **settings: Any):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *others: Any,
+        **settings: Any,
+    ):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity is {nonlinearity!r}; expected 'tanh' or 'relu'")
         self.nonlinearity = nonlinearity
-        super().__init__(*sizes, **settings)
+        super().__init__(input_size, hidden_size, num_layers, *others, **settings)
 
     def options(self) -> dict[str, Any]:
         return {"nonlinearity": self.nonlinearity}

@@ -20,6 +20,8 @@ def cases(rng):
     sizes = dict(x=(3, 3), weight1=(3, 3), bias1=3, weight2=(3, 3), bias2=3)
     square = {name: rng.normal(size=size) for name, size in sizes.items()}
     yield Case("mlp", square, "all sizes equal")
+    sequences = square | dict(x=rng.normal(size=(2, 4, 3)), activation="sigmoid")
+    yield Case("mlp", sequences, "a batch of sequences")
     far = square | dict(x=1e3 * np.array([[1.0, -1, 1], [-1, 1, 1], [0, 0, -1]]), activation="tanh")
     yield Case("mlp", far, "inputs of ±1000")
 

@@ -227,6 +227,86 @@ def shares_without_exp(x, task):
     return x / x.sum(axis=1, keepdims=True) if task == "multiclass" else in_numpy.output_head(x, task)
 
 
+@output_head.mistake("You gave the regression a sigmoid. Its answers may be any number: no activation.")
+def sigmoid_for_numbers(x, task):
+    return _sigmoid(x) if task == "regression" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake(
+    "You swapped two heads: 'binary' asks a question of each output, 'multiclass' lets the outputs of a row "
+    "compete."
+)
+def heads_swapped(x, task):
+    if task == "regression":
+        return x.copy()
+    return _softmax(x, 1) if task == "binary" else _sigmoid(x)
+
+
+@output_head.mistake("You apply a sigmoid whatever `task` is. It says which of three heads is wanted.")
+def sigmoid_for_all(x, task):
+    return _sigmoid(x)
+
+
+@output_head.mistake("You apply a softmax whatever `task` is. It says which of three heads is wanted.")
+def softmax_for_all(x, task):
+    return _softmax(x, 1)
+
+
+@output_head.mistake(
+    "Your softmax divides by the sum of the whole array. The probabilities of each row add up to 1."
+)
+def softmax_over_everything(x, task):
+    return _softmax(x, None) if task == "multiclass" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake(
+    "For 'binary' you returned decisions, 0 or 1. Wanted is a probability; whoever uses it decides."
+)
+def decided_yes_or_no(x, task):
+    return (x > 0).astype(x.dtype) if task == "binary" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake("For 'binary' you returned the probability of no: a large sum has to give one near 1.")
+def probability_of_no(x, task):
+    return _sigmoid(-x) if task == "binary" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake("For 'multiclass' you returned the logarithms of the probabilities.")
+def log_probabilities(x, task):
+    shifted = x - x.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_p if task == "multiclass" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake(
+    "You divided sigmoids by their total. They do add up to 1, but a softmax has exp in their place."
+)
+def shares_of_sigmoids(x, task):
+    p = _sigmoid(x)
+    return p / p.sum(axis=1, keepdims=True) if task == "multiclass" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake(
+    "Your softmax divides by one sum for all rows. The probabilities of each row add up to 1."
+)
+def one_sum_for_all_rows(x, task):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum() if task == "multiclass" else in_numpy.output_head(x, task)
+
+
+@output_head.mistake(
+    "You subtracted the maximum above the fraction line, but not below. Both have to be shifted, or the "
+    "shares change."
+)
+def shift_above_only(x, task):
+    shifted = np.exp(x - x.max(axis=1, keepdims=True))
+    return (
+        shifted / np.exp(x).sum(axis=1, keepdims=True)
+        if task == "multiclass"
+        else in_numpy.output_head(x, task)
+    )
+
+
 mlp = Exercise(
     solution=in_numpy.mlp,
     hints=[
@@ -284,6 +364,30 @@ def mlp_no_bias1(x, weight1, bias1, weight2, bias2, activation="relu"):
 def mlp_no_bias2(x, weight1, bias1, weight2, bias2, activation="relu"):
     f, _ = ACTIVATIONS[activation]
     return f(x @ weight1.T + bias1) @ weight2.T
+
+
+@mlp.mistake("You always use tanh. The argument `activation` says which one is wanted.")
+def mlp_always_tanh(x, weight1, bias1, weight2, bias2, activation="relu"):
+    return np.tanh(x @ weight1.T + bias1) @ weight2.T + bias2
+
+
+@mlp.mistake("Your activation comes after the second layer. It belongs between the two.")
+def mlp_bent_at_the_end(x, weight1, bias1, weight2, bias2, activation="relu"):
+    f, _ = ACTIVATIONS[activation]
+    return f((x @ weight1.T + bias1) @ weight2.T + bias2)
+
+
+@mlp.mistake("Both biases are missing: a layer is x @ weight.T + bias.")
+def mlp_no_bias(x, weight1, bias1, weight2, bias2, activation="relu"):
+    f, _ = ACTIVATIONS[activation]
+    return f(x @ weight1.T) @ weight2.T
+
+
+@mlp.mistake(
+    "You put a softmax behind the second layer. The network ends at the sums; a head comes after it."
+)
+def mlp_with_a_head(x, weight1, bias1, weight2, bias2, activation="relu"):
+    return _softmax(in_numpy.mlp(x, weight1, bias1, weight2, bias2, activation), -1)
 
 
 mlp_backward = Exercise(
@@ -368,6 +472,41 @@ def mlp_averaged(grad_output, x, weight1, bias1, weight2, bias2, activation="rel
     return grad_x, *(grad / rows for grad in others)
 
 
+@mlp_backward.mistake("You always use tanh's slope. The argument `activation` says whose is wanted.")
+def mlp_always_tanh_slope(grad_output, x, weight1, bias1, weight2, bias2, activation="relu"):
+    z, h, _ = _mlp_parts(x, weight1, bias1, activation)
+    slope = 1 - np.tanh(z) ** 2
+    return _mlp_grads(grad_output @ weight2 * slope, grad_output, x, weight1, bias1, h, weight2, bias2)
+
+
+@mlp_backward.mistake(
+    "You always use tanh, for h as for its slope. The argument `activation` says which one is wanted."
+)
+def mlp_tanh_both_ways(grad_output, x, weight1, bias1, weight2, bias2, activation="relu"):
+    return in_numpy.mlp_backward(grad_output, x, weight1, bias1, weight2, bias2, "tanh")
+
+
+@mlp_backward.mistake(
+    "You always use ReLU, for h as for its slope. The argument `activation` says which one is wanted."
+)
+def mlp_relu_both_ways(grad_output, x, weight1, bias1, weight2, bias2, activation="relu"):
+    return in_numpy.mlp_backward(grad_output, x, weight1, bias1, weight2, bias2, "relu")
+
+
+@mlp_backward.mistake(
+    "You always use 1 - h * h. That is the slope of tanh; `activation` says whose is wanted."
+)
+def mlp_slope_of_h_squared(grad_output, x, weight1, bias1, weight2, bias2, activation="relu"):
+    z, h, _ = _mlp_parts(x, weight1, bias1, activation)
+    return _mlp_grads(grad_output @ weight2 * (1 - h * h), grad_output, x, weight1, bias1, h, weight2, bias2)
+
+
+@mlp_backward.mistake("bias1 is missing where you compute z again.")
+def mlp_z_without_bias1(grad_output, x, weight1, bias1, weight2, bias2, activation="relu"):
+    zero = np.zeros_like(bias1)
+    return in_numpy.mlp_backward(grad_output, x, weight1, zero, weight2, bias2, activation)
+
+
 relu_interpolation = Exercise(
     solution=in_numpy.relu_interpolation,
     hints=[
@@ -378,8 +517,8 @@ relu_interpolation = Exercise(
         "`slopes = np.diff(values) / np.diff(knots)`, `bends = np.append(slopes[:1], np.diff(slopes))`, and "
         "the hidden layer is `np.maximum(x[:, None] - knots[:-1], 0)`, of shape (N, K - 1).",
     ],
-    next="With enough points this comes as close to any continuous function as you like: you have proved the "
-    "universal approximation theorem for one input.",
+    next="With enough points this comes as close as you like to any continuous function on a closed "
+    "interval: you have proved the universal approximation theorem for one input.",
 )
 
 
@@ -442,3 +581,48 @@ def not_divided(x, knots, values):
 def one_knot_late(x, knots, values):
     hidden = np.maximum(x[:, None] - knots[1:], 0)
     return values[0] + hidden @ _slopes_and_bends(knots, values)[1]
+
+
+@relu_interpolation.mistake(
+    "The first slope is lost: np.diff(slopes) has one number less than there are units. At the first point "
+    "the slope changes, too: from 0."
+)
+def first_slope_lost(x, knots, values):
+    slopes, bends = _slopes_and_bends(knots, values)
+    return values[0] + np.maximum(x[:, None] - knots[1:-1], 0) @ bends[1:]
+
+
+@relu_interpolation.mistake("Your last unit is missing: K points need K - 1 units.")
+def last_unit_missing(x, knots, values):
+    slopes, bends = _slopes_and_bends(knots, values)
+    return values[0] + np.maximum(x[:, None] - knots[:-2], 0) @ bends[:-1]
+
+
+@relu_interpolation.mistake("The ReLU is missing: without it every unit acts left of its knot as well.")
+def no_relu(x, knots, values):
+    slopes, bends = _slopes_and_bends(knots, values)
+    return values[0] + (x[:, None] - knots[:-1]) @ bends
+
+
+@relu_interpolation.mistake("You divided every rise by the width of the first gap. Each gap has its own.")
+def first_width_for_all(x, knots, values):
+    rises = np.diff(values) / (knots[1] - knots[0])
+    return _interpolated(x, knots, values, np.append(rises[:1], np.diff(rises)))
+
+
+@relu_interpolation.mistake("Your slopes are upside down: a slope is the rise divided by the width.")
+def slopes_upside_down(x, knots, values):
+    slopes = np.diff(knots) / np.diff(values)
+    return _interpolated(x, knots, values, np.append(slopes[:1], np.diff(slopes)))
+
+
+@relu_interpolation.mistake("You added values[0] once for each unit. It is needed once.")
+def start_in_every_unit(x, knots, values):
+    slopes, bends = _slopes_and_bends(knots, values)
+    return (values[0] + np.maximum(x[:, None] - knots[:-1], 0) * bends).sum(axis=1)
+
+
+@relu_interpolation.mistake("Your bends have the wrong sign: a bend is the new slope minus the old one.")
+def bends_the_other_way(x, knots, values):
+    slopes, bends = _slopes_and_bends(knots, values)
+    return _interpolated(x, knots, values, np.append(slopes[:1], -np.diff(slopes)))

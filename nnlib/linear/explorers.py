@@ -10,7 +10,7 @@ from nnlib import data, figures
 from nnlib.activations.in_numpy import sigmoid
 from nnlib.explorer import Choice, Explorer, Goal, IntSlider, LogSlider, Seed, Slider
 from nnlib.layers import Layer, Linear, ReLU, Sequential, Sigmoid, Tanh, fit, train
-from nnlib.linear.experiments import best_outputs, random_units
+from nnlib.linear.experiments import INSIDE, best_outputs, random_units, wave
 from nnlib.losses.in_numpy import binary_cross_entropy_with_logits, mse_loss
 from nnlib.optimizers.in_numpy import adam
 
@@ -118,7 +118,7 @@ def draw(artists, r):
     shown = slice(r["shown"])
     artists["loss"].set_data(r["step"][shown], r["loss"][shown])
     artists["held_out"].set_data(r["step"][shown], r["held_out"][shown])
-    artists["accuracy"].set_text(f"{int(100 * r['accuracy'])} %")
+    artists["accuracy"].set_text(f"{int(100 * r['accuracy'] + 1e-9)} %")  # down, but not from 57 to 56
     artists["caption"].set_text(r["caption"])
     artists["diverged"].set_text(r["diverged"])
 
@@ -287,7 +287,7 @@ def live_training():
 # ------------------------------------------------------------------------------------ width against fit
 
 TARGETS = {
-    "sin(3x)·|x|": lambda x: np.sin(3 * x) * np.abs(x),
+    "sin(3x)·|x|": wave,
     "|x|": np.abs,
     "a step": lambda x: np.where(x > 0.5, 2.0, -1.0),
     "sin(x)": np.sin,
@@ -302,7 +302,6 @@ BENDS = {  # what a unit does, and the layer that does it in training
 }
 METHODS = ("random units, best output weights", "all weights trained")
 WIDTHS = (1, 2, 4, 8, 16, 32, 64)
-INSIDE = np.linspace(-np.pi, np.pi, 400)  # where the fit counts
 AROUND = np.linspace(-1.5 * np.pi, 1.5 * np.pi, 301)
 
 
@@ -384,6 +383,7 @@ def approximation():
         note=lambda values, r: (
             f"error {r['error']:.2g} with {values['width']} units and {3 * values['width'] + 1} parameters"
         ),
+        idle=lambda values: {"steps"} if values["method"] == METHODS[0] else set(),
         goal=Goal(
             "sin(3x)·|x| with an error below 0.01 and at most 24 units",
             lambda values, r: (
@@ -506,13 +506,14 @@ def signal():
         values, depth = signals(point, layers, activation), LAYERS.index(layer) + 1
         chosen = unit - 1 if layer != "output" else 0
         plane = signals(PLANE, layers, activation)[depth][:, chosen]
+        largest = np.abs(plane).max() or 1  # a ReLU unit may be silent everywhere
         x, y = getattr(data, kind)(200, 0.05, np.random.default_rng(seed))
         return dict(
             point=point,
             points=(x, y),
             values=values,
             parts=[(weight * value).ravel() for (weight, _), value in zip(layers, values)],
-            plane=plane if layer == "output" else 0.5 + 0.3 * plane / np.abs(plane).max(),
+            plane=plane if layer == "output" else 0.5 + 0.3 * plane / largest,
             colors=figures.BOUNDARY if layer == "output" else "PuOr_r",  # probabilities, or signs as right
             chosen=places[depth][chosen],
             probability=float(values[-1][0]),
@@ -580,6 +581,7 @@ def signal():
         compute=compute,
         size=(9, 3.6),
         note=lambda values, r: f"class 1 with probability {r['probability']:.3f}",
+        idle=lambda values: {"unit"} if values["layer"] == "output" else set(),
         goal=Goal(
             "a point about which the network cannot decide: between 0.4 and 0.6",
             lambda values, r: 0.4 <= r["probability"] <= 0.6,
@@ -656,12 +658,25 @@ def digit():
         rng = np.random.default_rng(100 * digit + example)
         x = shifted(pictures()[digit, example], columns) + noise * rng.normal(size=(8, 8))
         (weight1, bias1), (weight2, bias2), (weight3, bias3) = trained_reader()
+
+        def behind(h1):
+            h2 = np.maximum(weight2 @ h1 + bias2, 0)
+            return h2, weight3 @ h2 + bias3
+
         h1 = np.maximum(weight1 @ x.ravel() + bias1, 0)
+        _, complete = behind(h1)
         h1[silent - 1 : silent] = 0
-        h2 = np.maximum(weight2 @ h1 + bias2, 0)
-        z = weight3 @ h2 + bias3
+        h2, z = behind(h1)
         p = np.exp(z - z.max())
-        return dict(x=x, parts=weight1.reshape(16, 8, 8) * x, h1=h1, h2=h2, p=p / p.sum(), digit=digit)
+        return dict(
+            x=x,
+            parts=weight1.reshape(16, 8, 8) * x,
+            h1=h1,
+            h2=h2,
+            p=p / p.sum(),
+            digit=digit,
+            complete=complete.argmax(),  # the answer with no unit silent
+        )
 
     def setup(fig):
         axes = figures.axes(fig, 1, 5, width_ratios=(1, 1.45, 1, 1, 1.5))
@@ -724,7 +739,7 @@ def digit():
             lambda values, r: (
                 values["silent"] > 0
                 and values["noise"] == values["columns"] == 0
-                and r["p"].argmax() != values["digit"]
+                and r["p"].argmax() != values["digit"] == r["complete"]
             ),
         ),
         code={"numpy": _DIGIT + _DIGIT_NUMPY, "torch": _DIGIT + _DIGIT_TORCH},

@@ -32,12 +32,12 @@ def output_head(x, task):
 
 @checked
 def relu_interpolation(x, knots, values):
-    """y = values[k] + slope[k] * (x - knots[k]),   k the last point at or before x, or the first"""
+    """y = values[k] + slope[k] * relu(x - knots[k]),   k the last point before x, or the first"""
     gaps = knots.diff()
     if len(knots) < 2 or not (gaps > 0).all():
         raise ValueError(f"knots are {knots.tolist()}; expected at least 2, from left to right")
-    k = (torch.bucketize(x.detach(), knots.detach(), right=True) - 1).clamp(0, len(gaps) - 1)
-    return values[k] + (x - knots[k]).clamp(min=0) * (values.diff() / gaps)[k]
+    k = ((knots < x[:, None]).sum(dim=1) - 1).clamp(0, len(gaps) - 1)
+    return values[k] + torch.relu(x - knots[k]) * (values.diff() / gaps)[k]
 
 
 def _sequential(x, weight1, bias1, weight2, bias2, activation):

@@ -63,6 +63,10 @@ def cases(rng):
             "qlora_linear", dict(x=rng.normal(size=(*rows, D)), **frozen, **thin, block_size=size), note
         )
 
+    options = dict(lora_alpha=3.0, use_rslora=True, bias=None)
+    rounded = dict(codes=codes, absmax=absmax, **thin, block_size=size)
+    yield Case("qlora_linear", dict(x=rng.normal(size=(5, D)), **rounded, **options), "use_rslora, no bias")
+
     for note, shape in {"wide": (3, 6), "tall": (6, 4), "square": (5, 5)}.items():
         yield Case("low_rank", dict(delta=rng.normal(size=shape), r=2), note)
     exact = thin["lora_B"] @ thin["lora_A"]

@@ -29,8 +29,8 @@ def _forward(x, weight, bias, lora_A, lora_B, scaling):
 
 
 @lora_linear.mistake(
-    "You multiply the detour by lora_alpha. Divide by the rank too: then a change of R needs no new "
-    "learning rate, or hardly a new one."
+    "You multiply the detour by lora_alpha. Divide by the rank too: then Adam's first step lowers the loss "
+    "alike at every R."
 )
 def not_divided_by_the_rank(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
     return _forward(x, weight, bias, lora_A, lora_B, lora_alpha)

@@ -17,9 +17,15 @@ HIDDEN, EPOCHS = 128, 10
 RANKS = (1, 2, 4, 8, 16, 32)
 
 
+@cache
+def _turned():
+    """The pictures of `task`, turned once and not at every move of a slider."""
+    return task()
+
+
 def adapt(r, lora_alpha, lr, epochs=EPOCHS, seed=0, **arguments):
     """The small network with adapters of rank r, fine-tuned on 400 turned digits, and its history."""
-    x, y, *test = task()
+    x, y, *_ = _turned()
     rng = np.random.default_rng(seed)
     net = with_adapters(pretrained(0, HIDDEN), r, lora_alpha, rng)
     return net, fit(net, x, y, optimizer=adam, lr=lr, epochs=epochs, batch_size=64, rng=rng, **arguments)
@@ -42,7 +48,7 @@ def fine_tuned(degrees, epochs=EPOCHS):
 def rank_and_alpha():
     def compute(r, lora_alpha, rslora, lr):
         alpha = lora_alpha * np.sqrt(r) if rslora else lora_alpha  # alpha / sqrt(r) is this over r
-        net, history = adapt(r, alpha, lr, validation=task()[2:], every=10)
+        net, history = adapt(r, alpha, lr, validation=_turned()[2:], every=10)
         return {"history": history, "parameters": net.params.size}
 
     def setup(fig):
@@ -69,7 +75,7 @@ def rank_and_alpha():
         left.axhline(start, color=figures.GRAY, ls=":", lw=1)
         right.set(xscale="log", xlim=(300, 50_000), xlabel="numbers that are trained (log scale)")
         right.set_title("Quality for its price")
-        usual = [adapt(r, 2 * r, 3e-3, validation=task()[2:], every=1000) for r in RANKS]
+        usual = [adapt(r, 2 * r, 3e-3, validation=_turned()[2:], every=1000) for r in RANKS]
         sizes = [net.params.size for net, _ in usual]
         right.plot(sizes, [100 * h.validation_accuracy[-1] for _, h in usual], "-", color="#c8c8c8", lw=1.5)
         for size, r, (_, h) in zip(sizes, RANKS, usual):

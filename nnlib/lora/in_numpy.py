@@ -200,7 +200,8 @@ def low_rank(delta, r):
 
         lora_B @ lora_A = sum over the r largest singular values of  s * outer(u, v)
 
-    The root of each singular value goes to either side; the largest number in each row of lora_A is positive.
+    The root of each singular value goes to either side; the largest number in each row of lora_A is positive
+    (of equal ones the first).
 
     Parameters
     ----------

@@ -64,14 +64,15 @@ def low_rank(delta, r):
     u, s, v = torch.linalg.svd(delta, full_matrices=False)
     root = torch.diag(s[:r].sqrt())
     lora_A, lora_B = root @ v[:r], u[:, :r] @ root
-    flip = torch.where(lora_A.amax(1) < -lora_A.amin(1), -1.0, 1.0).to(delta)
+    largest = lora_A.gather(1, lora_A.abs().argmax(1, keepdim=True))[:, 0]  # of equal ones the first
+    flip = torch.where(largest < 0, -1.0, 1.0).to(delta)
     return flip[:, None] * lora_A, lora_B * flip
 
 
 @checked
 def mixed_lora_linear(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
     """y[n] = lora_linear(x[n], ..., lora_A[adapter[n]], lora_B[adapter[n]]); -1 picks an adapter of zeros"""
-    A, B = (F.pad(stack, (0, 0, 0, 0, 0, 1))[adapter] for stack in (lora_A, lora_B))
+    A, B = (F.pad(stack, (0, 0, 0, 0, 0, 1))[adapter.long()] for stack in (lora_A, lora_B))
     rows = x.flatten(1, -2) if x.dim() > 2 else x[:, None]
     detour = rows @ A.mT @ B.mT * _scaling(lora_A.shape[1], lora_alpha, False)
     return F.linear(x, weight, bias) + detour.reshape(*x.shape[:-1], -1)
@@ -98,7 +99,7 @@ def dora_linear(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rs
 def dora_merge(weight, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False):
     """merged = magnitude / norm * (weight + delta)"""
     v = weight + delta_weight.unchecked(lora_A, lora_B, lora_alpha, use_rslora)
-    return torch.diag(magnitude) @ F.normalize(v, dim=1, eps=0)
+    return magnitude[:, None] * F.normalize(v, dim=1, eps=0)
 
 
 @checked

@@ -300,7 +300,7 @@ def fit_line(x, y, loss, delta=1.0):
         lines = np.stack([slope, y[i] - slope * x[i]])
         return lines[:, np.abs(lines.T @ inputs.T - y).sum(axis=1).argmin()]
     line = fit_line(x, y, "absolute error")
-    for _ in range(100):  # Huber: weighted least squares, the weights from the residuals, until they agree
+    for _ in range(10_000):  # Huber: weighted least squares, the weights from the residuals, until they agree
         residual = inputs @ line - y
         weight = delta / np.maximum(np.abs(residual), delta)
         weighted = inputs * weight[:, None]
@@ -413,8 +413,8 @@ NOISY_LOSSES = {
 def label_noise(seeds=2, shares=(0, 0.2, 0.4, 0.6), epochs=30):
     """Test accuracy in percent after every epoch, by loss: (shares, epochs + 1). Digits, 64-64-10 ReLU.
 
-    A share of the training labels is drawn anew at random; the test labels are right. The learning rate 0.1
-    is the best of 0.1, 0.3 and 1 for each loss at a share of 0.4.
+    A share of the training labels is drawn anew at random; the test labels are right. Of the learning rates
+    0.1, 0.3 and 1, the first has the best last accuracy for each loss at a share of 0.4.
     """
     x, y, *test = digits(np.float32)
     accuracy = {name: np.zeros((len(shares), epochs + 1)) for name in NOISY_LOSSES}

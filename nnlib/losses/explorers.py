@@ -61,7 +61,7 @@ def badly_wrong():
             "output after 50 steps: " + ", ".join(f"{name} {curve[50]:.3f}" for name, curve in r.items())
         ),
         goal=Goal(
-            "from a start of at least 2, bring squared error below 0.1 within 50 steps",
+            "from a start of at least 2, an output below 0.1 under squared error within 50 steps",
             lambda values, r: values["start"] >= 2 and r["squared error"][50] < 0.1,
         ),
         code={"numpy": _NUMPY_NEURON, "torch": _TORCH_NEURON},
@@ -280,7 +280,7 @@ def outlier():
         )
         left.plot([-9, 9], [-9, 9], color="#CCCCCC", lw=5, solid_capstyle="butt", zorder=0)
         left.text(-8, -9.8, "gray: the true line, y = x", fontsize=8, color=GRAY)
-        right.set(xlim=(-15, 15), ylim=(-13, 13), xlabel="distance of a point from the line")
+        right.set(xlim=(-20, 20), ylim=(-13, 13), xlabel="distance of a point from the line")
         right.set_ylabel("its pull: slope of the loss")
         right.set_title("How hard the outlier ★ pulls")
         right.axhline(0, color="#DDDDDD", lw=0.8, zorder=0)
@@ -302,7 +302,7 @@ def outlier():
         return {"squared error": d, "absolute error": np.sign(d), "Huber": np.clip(d, -delta, delta)}[name]
 
     def draw(artists, r):
-        n, ends, grid = r["n"], np.array([-9.0, 9.0]), np.linspace(-15, 15, 121)
+        n, ends, grid = r["n"], np.array([-9.0, 9.0]), np.linspace(-20, 20, 161)
         artists["points"].set_data(r["x"][:n], r["y"][:n])
         artists["star"].set_data(r["x"][n:], r["y"][n:])
         for name, (slope, intercept) in r["lines"].items():
@@ -344,7 +344,7 @@ from nnlib.losses.explorers import points
 x, y = points($seed, $x, $y, $copies)
 inputs = np.stack([x, np.ones_like(x)], axis=1)
 line = np.zeros(2)
-for step in range(1000):                                         # Huber, by least squares with weights
+for step in range(10000):                                        # Huber, by least squares with weights
     residual = inputs @ line - y
     weight = np.minimum(1, $delta / np.maximum(np.abs(residual), 1e-300))
     line = np.linalg.solve((inputs.T * weight) @ inputs, (inputs.T * weight) @ y)

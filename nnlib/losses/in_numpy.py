@@ -79,6 +79,11 @@ def mse_loss(x, target, reduction="mean", weight=None):
     Returns
     -------
     loss : array () or (...)     (...) for reduction='none'
+
+    Raises
+    ------
+    ValueError
+        For a mean with weights that add up to 0: torch's is NaN then.
     """
     difference = x - target
     count = _total_weight("mse_loss", weight, x) if reduction == "mean" else 1
@@ -113,6 +118,11 @@ def l1_loss(x, target, reduction="mean", weight=None):
     Returns
     -------
     loss : array () or (...)     (...) for reduction='none'
+
+    Raises
+    ------
+    ValueError
+        For a mean with weights that add up to 0: torch's is NaN then.
     """
     count = _total_weight("l1_loss", weight, x) if reduction == "mean" else 1
     return _reduce(_weigh(np.abs(x - target), weight), reduction, count)
@@ -270,9 +280,10 @@ def _sigmoid(x):
     return np.where(x >= 0, np.ones_like(z), z) / (1 + z)
 
 
-def _log(p):
-    """log(p), but -100 where that is less: torch's price for having been sure and wrong, instead of inf."""
-    return np.where(p > 0, np.maximum(np.log(np.where(p > 0, p, 1)), -100), -100)
+def _logs(p):
+    """log(p) and log(1 - p), but -100 where that is less: torch's price for having been sure and wrong."""
+    with np.errstate(divide="ignore"):  # log(0) is -inf, and becomes -100
+        return np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
 
 
 @checked(not_taught=_OLD)
@@ -294,7 +305,8 @@ def binary_cross_entropy(x, target, weight=None, reduction="mean"):
     -------
     loss : array () or (...)     (...) for reduction='none'
     """
-    losses = -(target * _log(x) + (1 - target) * _log(1 - x))
+    log_yes, log_no = _logs(x)
+    losses = -(target * log_yes + (1 - target) * log_no)
     return _reduce(_weigh(losses, weight), reduction, x.size)
 
 
@@ -303,12 +315,15 @@ def binary_cross_entropy_backward(grad_output, x, target, weight=None, reduction
     """Gradients of `binary_cross_entropy` for x and target.
 
         grad_x = weight * (x - target) / (x * (1 - x)) * grad_output / number of elements
+        grad_target = weight * (log(1 - x) - log(x)) * grad_output / number of elements
 
-    torch never divides by less than 1e-12, and neither do we.
+    torch never divides by less than 1e-12, and neither do we. For the target we keep the logarithms of the
+    loss, none below -100; torch does not, and its grad_target is infinite at x = 0 and 1.
     """
     g = _weigh(_reduce_backward("binary_cross_entropy", grad_output, reduction, x.size, x.shape), weight)
     grad_x = g * (x - target) / np.maximum(x * (1 - x), 1e-12)
-    grad_target = g * (_log(1 - x) - _log(x))
+    log_yes, log_no = _logs(x)
+    grad_target = g * (log_no - log_yes)
     return (grad_x, grad_target) if weight is None else (grad_x, grad_target, None)
 
 
@@ -344,9 +359,11 @@ def binary_cross_entropy_with_logits_backward(
     """Gradients of `binary_cross_entropy_with_logits` for x and target.
 
         grad_x = weight * (p - target) * grad_output / number of elements,   p = sigmoid(x)
+        grad_target = -weight * x * grad_output / number of elements
 
-    The general form splits p - target into (1 - target) * p - pos_weight * target * (1 - p). It does not
-    vanish while the answer is wrong, however certain p is: why the sigmoid belongs inside the loss.
+    With pos_weight p - target splits into (1 - target) * p - pos_weight * target * (1 - p), and -x into
+    log(1 - p) - pos_weight * log(p). grad_x does not vanish while the answer is wrong, however certain p is:
+    why the sigmoid belongs inside the loss.
     """
     g = _reduce_backward("binary_cross_entropy_with_logits", grad_output, reduction, x.size, x.shape)
     g = g if weight is None else weight * g
@@ -494,7 +511,8 @@ def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean")
 def multi_margin_loss_backward(grad_output, x, target, p=1, margin=1.0, weight=None, reduction="mean"):
     """Gradient of `multi_margin_loss` for x: down for each class that comes too close, up for the right one.
 
-    grad_x[n, k] = weight[y] * p * shortfall[n, k]**(p - 1) / K * grad_output / N,   and -their sum at y
+    grad_x[n, k] = weight[y] / K * grad_output / N * p * short**(p - 1) where short > 0, 0 elsewhere
+    grad_x[n, y] = minus the sum of the others,   short = margin - x[n, y] + x[n, k]
     """
     g = _reduce_backward("multi_margin_loss", grad_output, reduction, len(x), (len(x),))
     per_row = np.ones(len(x), x.dtype) if weight is None else weight[target]
@@ -565,6 +583,8 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
 
     A class number stands for probability 1 there, so that plain cross-entropy is -log p of the right class.
     The mean divides by the sum of the rows' target weights; for probabilities, by the number of rows.
+    0 * log(0) counts as 0, so that a score may be -inf where no target is (for probabilities torch's loss is
+    NaN then).
 
     Parameters
     ----------
@@ -582,14 +602,16 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     Raises
     ------
     ValueError
-        For class numbers outside [0, K), and for a mean in which no target counts: torch's is NaN then.
+        For class numbers outside [0, K), for an ignore_index >= 0 with probabilities, and for a mean in which
+        no target counts: torch's is NaN then.
 
     References
     ----------
     Szegedy, Vanhoucke, Ioffe, Shlens & Wojna (2016), arXiv:1512.00567, section 7 (label smoothing).
     """
     wq, count = _weighted(x, target, weight, ignore_index, reduction, label_smoothing)
-    return _reduce(-(wq * _log_softmax(x)).sum(axis=1), reduction, count)
+    log_p = np.where(wq == 0, 0, _log_softmax(x))  # 0 * log(0) counts as 0: a score may be -inf
+    return _reduce(-(wq * log_p).sum(axis=1), reduction, count)
 
 
 @checked
@@ -599,8 +621,10 @@ def cross_entropy_backward(
     """Gradients of `cross_entropy` for x and, where it is probabilities, target.
 
         grad_x = (p - q) * grad_output / number of rows,   p = softmax(x)
+        grad_target = -(1 - label_smoothing) * log(p) * grad_output / number of rows
 
-    With weights w it is p * sum(w * q) - w * q: what all classes together ask for, minus each one's own.
+    With weights w, p - q becomes p * sum(w * q) - w * q: what all classes together ask for, minus each one's
+    own; and log(p) becomes w * log(p).
     """
     wq, count = _weighted(x, target, weight, ignore_index, reduction, label_smoothing)
     g = _reduce_backward("cross_entropy", grad_output, reduction, count, x.shape[:1] + x.shape[2:])
@@ -629,7 +653,7 @@ def _picked(x, target, weight, ignore_index, reduction):
 def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
     """The second half of `cross_entropy`: x holds log probabilities, as `log_softmax` returns them.
 
-        loss[n] = -weight[y] * x[n, y],   y = target[n]
+        loss[n] = -weight[y] * x[n, y],   y = target[n],   0 where weight[y] is 0, even for x = -inf
 
     The mean divides by the sum of the rows' target weights.
 
@@ -694,6 +718,11 @@ def kl_div(x, target, reduction="mean", log_target=False):
     Returns
     -------
     loss : array () or (N, ...)     (N, ...) for reduction='none'
+
+    Raises
+    ------
+    ValueError
+        For a target below 0, unless it holds logarithms.
     """
     if log_target:
         losses = np.exp(target) * (target - x)
@@ -716,4 +745,4 @@ def kl_div_backward(grad_output, x, target, reduction="mean", log_target=False):
     if log_target:
         q = np.exp(target)
         return -g * q, g * q * (target + 1 - x)
-    return -g * target, g * (target > 0) * (np.log(_positive(target)) + 1 - x)
+    return -g * target, g * np.where(target > 0, np.log(_positive(target)) + 1 - x, 0)

@@ -70,9 +70,10 @@ def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
 
 @checked(not_taught=_OLD)
 def binary_cross_entropy(x, target, weight=None, reduction="mean"):
-    """loss = weight * -log of the probability of the answer, averaged over yes and no; never above 100"""
-    surprise = torch.stack([-torch.log1p(-x), -torch.log(x)]).clamp(max=100)
-    losses = torch.stack([1 - target, target]).mul(surprise).sum(0)
+    """the loss of the score z = log(x / (1 - x)), kept within -100 and 100; dz / dx = 1 / (x * (1 - x))"""
+    z = torch.logit(x).clamp(-100, 100).detach()
+    z = z + (x - x.detach()) / (x * (1 - x)).clamp(min=1e-12).detach()  # adds 0, but has the slope wanted
+    losses = -torch.lerp(F.logsigmoid(-z), F.logsigmoid(z), target)
     return _reduce(losses if weight is None else weight * losses, reduction, x.numel())
 
 
@@ -116,6 +117,7 @@ def hinge(x, target, margin=1.0, reduction="mean"):
 @checked(not_taught=_OLD)
 def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
     """loss[n] = weight[y] * mean over k of relu(margin - x[n, y] + x[n, k])**p, without k = y"""
+    target = target.long()  # as an index, uint8 would be taken for a mask
     right = x.gather(1, target[:, None])
     others = torch.ones_like(x, dtype=torch.bool).scatter(1, target[:, None], False)
     losses = (torch.relu(margin - right + x).pow(p) * others).mean(1)
@@ -127,6 +129,7 @@ def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, reduction="mean")
 
 def _index(name, x, target, weight, ignore_index, reduction):
     """Class numbers that can be gathered, which rows count, and what a mean is divided by."""
+    target = target.long()  # as an index, uint8 would be taken for a mask
     counts = target != ignore_index
     index = torch.where(counts, target, 0)
     if index.min() < 0 or index.max() >= x.shape[1]:
@@ -154,9 +157,10 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
         spread, count = surprise.mean(-1), hit.numel()
     else:
         index, counts, count = _index("cross_entropy", x, target, weight, ignore_index, reduction)
-        hit = surprise.gather(-1, index.unsqueeze(-1)).squeeze(-1) * counts
-        spread = surprise.mean(-1) * counts
-    return _reduce((1 - label_smoothing) * hit + label_smoothing * spread, reduction, count)
+        hit = torch.where(counts, surprise.gather(-1, index.unsqueeze(-1)).squeeze(-1), 0)
+        spread = torch.where(counts, surprise.mean(-1), 0)
+    losses = hit if label_smoothing == 0 else (1 - label_smoothing) * hit + label_smoothing * spread
+    return _reduce(losses, reduction, count)
 
 
 @checked(not_taught=_OLD)

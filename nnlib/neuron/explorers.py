@@ -142,7 +142,7 @@ def rule():
         artists["corrected"] = left.scatter(
             [], [], s=150, marker="s", facecolors="none", edgecolors="black", zorder=5
         )
-        right.set(xlim=(0, 100), ylim=(0, 45), xlabel="updates", ylabel="points on the wrong side, of 60")
+        right.set(xlim=(0, 100), ylim=(0, 60), xlabel="updates", ylabel="points on the wrong side, of 60")
         right.set_title("A correction can make others wrong")
         artists["errors"] = right.plot([], [], color=figures.BLUE, lw=1.4)[0]
         artists["now"] = right.plot([], [], "o", color=figures.BLUE)[0]

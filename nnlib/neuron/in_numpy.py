@@ -81,7 +81,7 @@ def perceptron_update(x, target, weight, bias, lr=1.0):
     ----------
     Novikoff (1962), Symposium on the Mathematical Theory of Automata 12, 615-622.
     """
-    error = target - step(x @ weight + bias)
+    error = int(target) - step(x @ weight + bias)  # np.int64 - float32 would be float64
     return weight + lr * error * x, bias + lr * error
 
 

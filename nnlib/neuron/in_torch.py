@@ -9,7 +9,7 @@ from nnlib.core import checked
 @checked
 def step(x):
     """y = 1 if x >= 0 else 0"""
-    return torch.where(x < 0, torch.zeros_like(x), torch.ones_like(x))
+    return torch.where(x >= 0, torch.ones_like(x), torch.zeros_like(x))
 
 
 @checked
@@ -28,7 +28,7 @@ def perceptron_update(x, target, weight, bias, lr=1.0):
 @checked
 def adaline_update(x, target, weight, bias, lr=0.01):
     """one gradient step on mean((target - x @ weight - bias)**2) / 2"""
-    weight, bias = (p.detach().requires_grad_() for p in (weight, bias))
+    weight, bias = (torch.as_tensor(p).to(x).detach().requires_grad_() for p in (weight, bias))
     loss = 0.5 * F.mse_loss(torch.mv(x, weight) + bias, target)
     grad_weight, grad_bias = torch.autograd.grad(loss, (weight, bias))
     return (weight - lr * grad_weight).detach(), (bias - lr * grad_bias).detach()

@@ -14,8 +14,9 @@ def _with_parameters(name, **settings):
 
     def cases(rng):
         found = core.load("normalization", "cases").cases(rng)
-        given = [c for c in found if c.name == name and c.args.get("weight") is not None]
-        return [replace(c, args=c.args | settings) for c in given]
+        given = [c for c in found if c.name == name and "weight" in c.args]
+        whole = [c for c in given if not any(value is None for value in c.args.values())]
+        return [replace(c, args=c.args | settings) for c in whole]
 
     return cases
 
@@ -74,8 +75,7 @@ def momentum_keeps_the_old(x, running_mean, running_var, momentum=0.1):
 
 @batch_norm_running.mistake(
     "Your variance is the biased one: it divides by n. The batch itself is normalized with that one, but "
-    "what "
-    "is stored for later is an estimate for all data, and divides by n - 1 (`ddof=1`)."
+    "what is stored for later is an estimate for all data, and divides by n - 1 (`ddof=1`)."
 )
 def biased_variance(x, running_mean, running_var, momentum=0.1):
     axes, _ = _axes(x)
@@ -122,13 +122,13 @@ batch_norm_eval = Exercise(
         "`x_hat = (x - mean) / np.sqrt(var + eps)`, then `weight * x_hat + bias`, each of the four reshaped.",
     ],
     next="the same formula in training, where mean and variance depend on x: `normalization.batch_norm`.",
+    cases=_with_parameters("batch_norm_eval"),
 )
 
 
 @batch_norm_eval.mistake(
     "You normalized with the statistics of this batch, as in training. In use a sample's answer must not "
-    "depend "
-    "on which other samples happen to come with it: take `running_mean` and `running_var`."
+    "depend on which other samples happen to come with it: take `running_mean` and `running_var`."
 )
 def statistics_of_the_batch(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
     return in_numpy.batch_norm.unchecked(x, weight, bias, eps)
@@ -166,13 +166,11 @@ def no_scale_and_shift(x, running_mean, running_var, weight=None, bias=None, eps
 batch_norm = Exercise(
     solution=in_numpy.batch_norm,
     hints=[
-        "One mean and one variance for each channel: average over all axes but the second, `(0, "
-        "*range(2, x.ndim))`, "
-        "with `keepdims=True`.",
+        "One mean and one variance for each channel: average over all axes but the second, `(0, *range(2, "
+        "x.ndim))`, with `keepdims=True`.",
         "`x_hat = (x - mean) / np.sqrt(var + eps)`, with the variance that divides by n.",
-        "`weight` and `bias` hold one number per channel: reshape them to `(1, -1, 1, 1)` for images, "
-        "with as many ones "
-        "as x has axes behind the second.",
+        "`weight` and `bias` hold one number per channel: reshape them to `(1, -1, 1, 1)` for images, with "
+        "as many ones as x has axes behind the second.",
     ],
     next="its backward.",
     cases=_with_parameters("batch_norm"),
@@ -199,9 +197,8 @@ def each_sample_by_itself(x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm.mistake(
-    "You averaged over the batch only, so every position has a mean of its own. All positions of a "
-    "channel share "
-    "one mean and one variance, because they share one set of weights."
+    "You averaged over the batch only, so every position has a mean of its own. All positions of a channel "
+    "share one mean and one variance, because they share one set of weights."
 )
 def each_position_by_itself(x, weight=None, bias=None, eps=1e-5):
     _, shape = _axes(x)
@@ -210,8 +207,7 @@ def each_position_by_itself(x, weight=None, bias=None, eps=1e-5):
 
 @batch_norm.mistake(
     "One mean and one variance for the whole array: `axis=` is missing. Each channel needs its own, or a "
-    "channel "
-    "of scale 1000 drowns the others."
+    "channel of scale 1000 drowns the others."
 )
 def one_mean_for_all(x, weight=None, bias=None, eps=1e-5):
     _, shape = _axes(x)
@@ -258,18 +254,16 @@ def over_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 @layer_norm.mistake(
-    "You averaged over everything but the batch. `normalized_shape` names the last axes only: in a "
-    "sequence (N, T, D) "
-    "with normalized_shape (D,), every time step is normalized by itself."
+    "You averaged over everything but the batch. `normalized_shape` names the last axes only: in a sequence "
+    "(N, T, D) with normalized_shape (D,), every time step is normalized by itself."
 )
 def everything_but_the_batch(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     return weight * _hat(x, tuple(range(1, x.ndim)), eps)[0] + bias
 
 
 @layer_norm.mistake(
-    "You averaged over the last axis, whatever `normalized_shape` says. It may name several axes: "
-    "average over "
-    "all of them at once."
+    "You averaged over the last axis, whatever `normalized_shape` says. It may name several axes: average "
+    "over all of them at once."
 )
 def always_the_last_axis(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     return weight * _hat(x, -1, eps)[0] + bias
@@ -294,9 +288,9 @@ def mean_not_subtracted(x, normalized_shape, weight=None, bias=None, eps=1e-5):
 batch_norm_backward = Exercise(
     solution=in_numpy.batch_norm_backward,
     hints=[
-        "Compute `x_hat` and `rstd = 1 / np.sqrt(var + eps)` again, with `keepdims=True`. `grad_bias` "
-        "and `grad_weight` are "
-        "sums of `grad_output` and of `grad_output * x_hat` over all axes but the channels.",
+        "Compute `x_hat` and `rstd = 1 / np.sqrt(var + eps)` again, with `keepdims=True`. `grad_bias` and "
+        "`grad_weight` are sums of `grad_output` and of `grad_output * x_hat` over all axes but the "
+        "channels.",
         "What arrives at `x_hat` is `g = weight * grad_output`, weight reshaped to meet the channels.",
         "`grad_x = rstd * (g - mean(g) - x_hat * mean(g * x_hat))`, both means over the axes of the "
         "statistics.",
@@ -318,9 +312,8 @@ def _backward(grad_output, x, weight, eps, direct=1, through_mean=1, through_var
 
 
 @batch_norm_backward.mistake(
-    "You treated mean and variance as constants. Both are computed from x, so x also acts through them: "
-    "two more "
-    "terms flow back."
+    "You treated mean and variance as constants. Both are computed from x, so x also acts through them: two "
+    "more terms flow back."
 )
 def constant_statistics(grad_output, x, weight=None, bias=None, eps=1e-5):
     return _backward(grad_output, x, weight, eps, through_mean=0, through_var=0)
@@ -328,26 +321,23 @@ def constant_statistics(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 @batch_norm_backward.mistake(
     "The way through the variance is missing. It sends back - x_hat * mean(g * x_hat): without it, your "
-    "gradient "
-    "tries to change the scale of x, which batch norm divides out."
+    "gradient tries to change the scale of x, which batch norm divides out."
 )
 def constant_variance(grad_output, x, weight=None, bias=None, eps=1e-5):
     return _backward(grad_output, x, weight, eps, through_var=0)
 
 
 @batch_norm_backward.mistake(
-    "The way through the mean is missing. It sends back - mean(g): without it, the gradients of a "
-    "channel do not sum "
-    "to 0, although adding a constant to the whole channel changes nothing."
+    "The way through the mean is missing. It sends back - mean(g): without it, the gradients of a channel do "
+    "not sum to 0, although adding a constant to the whole channel changes nothing."
 )
 def constant_mean(grad_output, x, weight=None, bias=None, eps=1e-5):
     return _backward(grad_output, x, weight, eps, through_mean=0)
 
 
 @batch_norm_backward.mistake(
-    "You summed where the formula has means: 1/n is missing. The mean takes 1/n of each x, so it also "
-    "hands back 1/n "
-    "to each x."
+    "You summed where the formula has means: 1/n is missing. The mean takes 1/n of each x, so it also hands "
+    "back 1/n to each x."
 )
 def sums_for_means(grad_output, x, weight=None, bias=None, eps=1e-5):
     n = x.size / x.shape[1]
@@ -382,8 +372,7 @@ def forgot_the_deviation(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 @batch_norm_backward.mistake(
     "For grad_weight you multiplied by x. What `weight` multiplies in the forward pass is x_hat, so its "
-    "gradient is the "
-    "sum of grad_output * x_hat."
+    "gradient is the sum of grad_output * x_hat."
 )
 def weight_meets_x(grad_output, x, weight=None, bias=None, eps=1e-5):
     grad_x, _, grad_bias = _backward(grad_output, x, weight, eps)
@@ -391,9 +380,8 @@ def weight_meets_x(grad_output, x, weight=None, bias=None, eps=1e-5):
 
 
 @batch_norm_backward.mistake(
-    "grad_weight and grad_bias are means. Each is used by all n values of its channel, and the "
-    "contributions of all "
-    "uses add up: take the sum."
+    "grad_weight and grad_bias are means. Each is used by all n values of its channel, and the contributions "
+    "of all uses add up: take the sum."
 )
 def means_for_sums(grad_output, x, weight=None, bias=None, eps=1e-5):
     grad_x, grad_weight, grad_bias = _backward(grad_output, x, weight, eps)
@@ -419,12 +407,10 @@ rms_norm_backward = Exercise(
     solution=in_numpy.rms_norm_backward,
     hints=[
         "y = weight * x * r with r = 1 / sqrt(mean(x²) + eps). x acts twice: directly, and through r.",
-        "Through r: one x_j changes the mean of squares by 2 x_j / n, hence r by - r³ x_j / n. Collect "
-        "what reaches r "
-        "from all outputs: the sum of g * x, with g = weight * grad_output.",
+        "Through r: one x_j changes the mean of squares by 2 x_j / n, hence r by - r³ x_j / n. Collect what "
+        "reaches r from all outputs: the sum of g * x, with g = weight * grad_output.",
         "Together: `grad_x = r * (g - x_hat * mean(g * x_hat))` with `x_hat = x * r`. `grad_weight` sums "
-        "grad_output * x_hat "
-        "over the axes in front of those named by normalized_shape.",
+        "grad_output * x_hat over the axes in front of those named by normalized_shape.",
     ],
     next="the questions.",
     cases=_for_backward("rms_norm", eps=1e-6),

@@ -202,6 +202,7 @@ def averaging_axes():
         compute=compute,
         size=(9, 3.8),
         note=lambda values, r: f"{values['method']}: {_MEANS[values['method']]}",
+        idle=lambda values: set() if values["method"] == "group" else {"num_groups"},
         goal=Goal(
             "let group norm average exactly the cells of instance norm",
             lambda values, r: values["method"] == "group" and values["num_groups"] == CHANNELS,

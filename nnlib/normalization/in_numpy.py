@@ -108,9 +108,7 @@ def min_max(x, low, high):
     -------
     y : array (N, D)
     """
-    if not (high > low).all():
-        raise ValueError(f"min_max: high - low is {(high - low).min()} somewhere; expected high > low")
-    return (x - low) / (high - low)
+    return (x - low) / _span(low, high)
 
 
 @checked
@@ -119,7 +117,13 @@ def min_max_backward(grad_output, x, low, high):
 
     grad_x = grad_output / (high - low)
     """
-    return grad_output / (high - low), None, None
+    return grad_output / _span(low, high), None, None
+
+
+def _span(low, high):
+    if not (high > low).all():
+        raise ValueError(f"min_max: high - low is {(high - low).min()} somewhere; expected high > low")
+    return high - low
 
 
 # ------------------------------------------------------------------------------------ the one formula
@@ -370,6 +374,11 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     -------
     y : array (N, C, ...)
 
+    Raises
+    ------
+    ValueError
+        With a single sample of one value per group: its output is always `bias`.
+
     References
     ----------
     Wu & He (2018), arXiv:1803.08494, equations 1, 6 and 7.
@@ -396,6 +405,8 @@ def _grouped(x, num_groups):
     """View x (N, C, ...) as (N, num_groups, values per group)."""
     if x.shape[1] % num_groups:
         raise ValueError(f"group_norm: num_groups is {num_groups}; expected a divisor of C = {x.shape[1]}")
+    if x.size == num_groups:
+        raise ValueError(f"group_norm: x has shape {x.shape}; expected more than one value per group")
     return x.reshape(x.shape[0], num_groups, -1)
 
 
@@ -417,7 +428,7 @@ def instance_norm(x, weight=None, bias=None, eps=1e-5):
 
     References
     ----------
-    Ulyanov, Vedaldi & Lempitsky (2016), arXiv:1607.08022, equation 5.
+    Ulyanov, Vedaldi & Lempitsky (2016), arXiv:1607.08022, section 2.
     """
     _more_than_one_position(x)
     x_hat, _ = _normalize(x, tuple(range(2, x.ndim)), eps)

@@ -77,6 +77,8 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     """y = weight * (x - mean) / sqrt(var + eps) + bias, over the channels of a group and all positions"""
     if x.shape[1] % num_groups:
         raise ValueError(f"group_norm: num_groups is {num_groups}; expected a divisor of C = {x.shape[1]}")
+    if x.numel() == num_groups:
+        raise ValueError(f"group_norm: x has shape {tuple(x.shape)}; expected more than one value per group")
     groups = x.unflatten(1, (num_groups, -1))
     dims = tuple(range(2, groups.dim()))
     var, mean = torch.var_mean(groups, dim=dims, correction=0, keepdim=True)
@@ -117,7 +119,7 @@ def _scale_and_shift(x_hat, weight, bias):
 
 
 def _last_dims(normalized_shape):
-    count = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
+    count = len(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else 1
     return tuple(range(-count, 0))
 
 

@@ -61,6 +61,13 @@ SETTINGS = {
     "nadam": dict(weight_decay=(0, 0.05), momentum_decay=(4e-3, 0.1), decoupled_weight_decay=(False, True)),
     "lion": dict(weight_decay=(0, 0.05), betas=((0.9, 0.99), (0.5, 0.5))),
 }
+OTHERS = {  # what the combinations above leave at its default
+    "adagrad": dict(eps=0.1),
+    "rmsprop": dict(alpha=0.5, eps=0.1, momentum=0.5, centered=True),
+    "adam": dict(betas=(0.5, 0.8), eps=0.1),
+    "adamw": dict(betas=(0.5, 0.8), eps=0.1),
+    "nadam": dict(betas=(0.5, 0.8), eps=0.1),
+}
 COUNTS = ("adagrad", "adam", "adamw", "nadam")  # those that take the number of the step
 
 
@@ -77,6 +84,11 @@ def _adaptive(rng):
                 count = {"t": t} if name in COUNTS else {}
                 note = f"{'first' if t == 1 else 'later'} step, {changed}"
                 yield Case(name, dict(**args, lr=0.1, **settings, **count), note)
+        if name in OTHERS:
+            args = dict(param=rng.normal(size=SHAPE), grad=rng.normal(size=SHAPE))
+            args |= {k: make(rng) for k, make in STATES[name].items() if k != "max_exp_avg_sq"}
+            count = {"t": 3} if name in COUNTS else {}
+            yield Case(name, dict(**args, **OTHERS[name], **count), "other settings")
         yield Case(name, dict(param=rng.normal(size=5), grad=rng.normal(size=5)), "defaults")
         large = np.array([1e3, -1e3, 1e-3, 1.0, -1.0])
         yield Case(name, dict(param=rng.normal(size=5), grad=large), "gradients from 0.001 to 1000")
@@ -96,8 +108,12 @@ def _muon(rng):
             settings = dict(lr=0.1, weight_decay=0.05, nesterov=nesterov, adjust_lr_fn=adjust_lr_fn)
             words = ["later" if later else "first", *(["nesterov"] * nesterov), adjust_lr_fn or "original"]
             yield Case("muon", dict(**args, **settings), f"{note}, {', '.join(words)}")
+    long = dict(param=rng.normal(size=(25, 2)), grad=rng.normal(size=(25, 2)))  # 0.2 sqrt(25) is 1
+    yield Case("muon", dict(**long, adjust_lr_fn="match_rms_adamw"), "25 rows, match_rms_adamw")
     pair = dict(param=rng.normal(size=SHAPE), grad=rng.normal(size=SHAPE))
     yield Case("muon", pair, "defaults")
+    later = dict(**pair, momentum_buffer=rng.normal(size=SHAPE))
+    yield Case("muon", dict(**later, momentum=0.5, eps=10.0), "other settings")
     yield Case("muon", dict(**pair, ns_steps=0), "no iteration")
     yield Case("muon", dict(**pair, ns_steps=12, ns_coefficients=(1.5, -0.5, 0.0)), "cubic iteration")
     yield Case("muon", dict(param=rng.normal(size=SHAPE), grad=np.zeros(SHAPE)), "gradient zero")
@@ -127,11 +143,17 @@ def _schedules():
         yield Case("one_cycle_lr", odd | settings, f"{note}, odd numbers")
     yield Case("one_cycle_lr", dict(t=t, max_lr=0.1, total_steps=60, pct_start=0.0), "only down")
     yield Case("one_cycle_lr", dict(t=t, max_lr=0.1, total_steps=60, pct_start=1.0), "only up")
+    late = dict(t=t, max_lr=0.1, total_steps=60, pct_start=0.7, three_phase=True)
+    yield Case("one_cycle_lr", late, "three phases, no time for the last")
 
 
 def _plateau():
     first = dict(metrics=np.array(2.0), lr=np.array(0.1))
     yield Case("reduce_lr_on_plateau", first, "first epoch")
+    yield Case("reduce_lr_on_plateau", dict(**first, mode="max"), "first epoch, max")
+    for mode, worst in (("min", np.inf), ("max", -np.inf)):
+        lost = dict(metrics=np.array(worst), lr=np.array(0.1), mode=mode)
+        yield Case("reduce_lr_on_plateau", lost, f"first epoch, {mode}, infinite")
     for mode, threshold_mode in product(("min", "max"), ("rel", "abs")):
         for metrics, note in ((0.5, "lower"), (2.0, "equal"), (2.00001, "hardly higher"), (3.0, "higher")):
             for bad, resting, cooldown in ((0, 0, 0), (10, 0, 3), (10, 1, 3)):
@@ -147,3 +169,6 @@ def _plateau():
     worse |= dict(cooldown_counter=np.array(0))
     yield Case("reduce_lr_on_plateau", dict(**worse, lr=np.array(0.1), min_lr=0.05), "down to min_lr")
     yield Case("reduce_lr_on_plateau", dict(**worse, lr=np.array(1e-9)), "too small a change")
+    yield Case("reduce_lr_on_plateau", dict(**worse, lr=np.array(0.1), factor=0.5), "half")
+    hardly = worse | dict(metrics=np.array(1.9), threshold=0.1)
+    yield Case("reduce_lr_on_plateau", dict(**hardly, lr=np.array(0.1)), "not lower by a tenth")

@@ -87,6 +87,78 @@ def nesterov(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
     return param - lr * (grad + momentum * momentum_buffer), momentum_buffer
 
 
+@momentum.mistake(
+    "You keep lr and the minus sign inside the buffer. In torch the buffer is a sum of gradients; lr and the "
+    "minus come when the param moves."
+)
+def sign_and_lr_in_the_buffer(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    momentum_buffer = momentum * momentum_buffer - lr * grad
+    return param + momentum_buffer, momentum_buffer
+
+
+@momentum.mistake("`momentum` is missing: the old buffer has to fade, or no gradient is ever forgotten.")
+def buffer_not_faded(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    momentum_buffer = momentum_buffer + grad
+    return param - lr * momentum_buffer, momentum_buffer
+
+
+@momentum.mistake(
+    "`momentum` multiplies the gradient in your buffer. It belongs to the old buffer, which fades."
+)
+def momentum_at_the_gradient(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    momentum_buffer = momentum_buffer + momentum * grad
+    return param - lr * momentum_buffer, momentum_buffer
+
+
+@momentum.mistake(
+    "You averaged, and the wrong way round. torch keeps a sum: the old buffer counts `momentum` times, the "
+    "gradient once."
+)
+def shares_the_wrong_way(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    momentum_buffer = (1 - momentum) * momentum_buffer + momentum * grad
+    return param - lr * momentum_buffer, momentum_buffer
+
+
+@momentum.mistake(
+    "param is right, but you return the old buffer. The next step would know nothing of this gradient."
+)
+def returns_the_old_buffer(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    new = momentum * momentum_buffer + grad
+    return param - lr * new, momentum_buffer.copy()
+
+
+@momentum.mistake("lr is missing: the step is lr times the buffer.")
+def step_without_lr(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    new = momentum * momentum_buffer + grad
+    return param - new, new
+
+
+@momentum.mistake("This is plain SGD: the old buffer plays no part.")
+def no_momentum(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    return param - lr * grad, grad.copy()
+
+
+@momentum.mistake(
+    "The gradient enters your buffer with a minus. The buffer is a sum of gradients; the minus comes when "
+    "the param moves."
+)
+def gradient_subtracted(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    momentum_buffer = momentum * momentum_buffer - grad
+    return param - lr * momentum_buffer, momentum_buffer
+
+
+@momentum.mistake("In your step lr multiplies the gradient alone. It multiplies the whole new buffer.")
+def lr_at_the_gradient_alone(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    new = momentum * momentum_buffer + grad
+    return param - lr * grad - momentum * momentum_buffer, new
+
+
+@momentum.mistake("You returned the step. Wanted is the new param, the old one moved by it.")
+def the_step_alone(param, grad, momentum_buffer, lr=0.1, momentum=0.9):
+    new = momentum * momentum_buffer + grad
+    return -lr * new, new
+
+
 # ------------------------------------------------------------------------------------------- core: Adam
 
 
@@ -208,6 +280,230 @@ def shares_swapped(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.9
     return param - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps), m, v
 
 
+def _corrected(param, grad, m, v, t, lr, betas, eps, correct_m, correct_v):
+    m = betas[0] * m + (1 - betas[0]) * grad
+    v = betas[1] * v + (1 - betas[1]) * grad * grad
+    return param - lr * correct_m(m, betas[0]) / (np.sqrt(correct_v(v, betas[1])) + eps), m, v
+
+
+def _moved(param, m, v, t, lr, betas, eps):
+    return param - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+
+
+@adam.mistake("You corrected only the second average. The first one starts at 0 as well.")
+def other_half_of_the_correction(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, b: m, lambda v, b: v / (1 - b**t)
+    )
+
+
+@adam.mistake(
+    "You divide by (1 - beta)**t. Only beta is raised to the power t: it is the share of the zeros that is "
+    "left."
+)
+def power_of_the_share(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b) ** t,
+        lambda v, b: v / (1 - b) ** t,
+    )
+
+
+@adam.mistake("You divide by 1 - beta at every step. The correction fades: t is missing.")
+def without_the_power(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b),
+        lambda v, b: v / (1 - b),
+    )
+
+
+@adam.mistake("You divide by 1 - beta * t. t is an exponent.")
+def times_t(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b * t),
+        lambda v, b: v / (1 - b * t),
+    )
+
+
+@adam.mistake("Your exponent is t + 1, as if t counted from 0. The first step comes in as t = 1.")
+def one_step_ahead(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b ** (t + 1)),
+        lambda v, b: v / (1 - b ** (t + 1)),
+    )
+
+
+@adam.mistake("Your exponent is t - 1. At the first step, t = 1, that divides by 0.")
+def one_step_behind(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b ** (t - 1)),
+        lambda v, b: v / (1 - b ** (t - 1)),
+    )
+
+
+@adam.mistake("You multiply by 1 - beta**t. The averages are too small at first: divide.")
+def correction_multiplied(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m * (1 - b**t),
+        lambda v, b: v * (1 - b**t),
+    )
+
+
+@adam.mistake(
+    "You take the root of the second average first and correct then. The average is corrected, and the root "
+    "is taken of that."
+)
+def correction_under_no_root(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b**t),
+        lambda v, b: (np.sqrt(v) / (1 - b**t)) ** 2,
+    )
+
+
+@adam.mistake("You corrected both averages with `betas[0]`. The second one has its own beta.")
+def one_beta_in_the_correction(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _corrected(
+        param,
+        grad,
+        exp_avg,
+        exp_avg_sq,
+        t,
+        lr,
+        betas,
+        eps,
+        lambda m, b: m / (1 - b**t),
+        lambda v, b: v / (1 - betas[0] ** t),
+    )
+
+
+@adam.mistake("Your averages add the new in full. Each takes only the share 1 - beta of it.")
+def sums_for_averages(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    m = betas[0] * exp_avg + grad
+    v = betas[1] * exp_avg_sq + grad * grad
+    return _moved(param, m, v, t, lr, betas, eps), m, v
+
+
+@adam.mistake("Your first average adds the gradient in full. It takes only the share 1 - betas[0] of it.")
+def first_average_adds(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    m = betas[0] * exp_avg + grad
+    v = betas[1] * exp_avg_sq + (1 - betas[1]) * grad * grad
+    return _moved(param, m, v, t, lr, betas, eps), m, v
+
+
+@adam.mistake("Your second average adds the square in full. It takes only the share 1 - betas[1] of it.")
+def second_average_adds(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    m = betas[0] * exp_avg + (1 - betas[0]) * grad
+    v = betas[1] * exp_avg_sq + grad * grad
+    return _moved(param, m, v, t, lr, betas, eps), m, v
+
+
+@adam.mistake("You squared the share 1 - betas[1] along with the gradient. Only the gradient is squared.")
+def share_squared(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    m = betas[0] * exp_avg + (1 - betas[0]) * grad
+    v = betas[1] * exp_avg_sq + ((1 - betas[1]) * grad) ** 2
+    return _moved(param, m, v, t, lr, betas, eps), m, v
+
+
+@adam.mistake("The square is missing in your second average: it is that of grad * grad.")
+def no_square(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    m = betas[0] * exp_avg + (1 - betas[0]) * grad
+    v = betas[1] * exp_avg_sq + (1 - betas[1]) * grad
+    return _moved(param, m, v, t, lr, betas, eps), m, v
+
+
+@adam.mistake("You used `betas[0]` for both averages. The second one has its own beta.")
+def one_beta_for_both(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _adam(param, grad, exp_avg, exp_avg_sq, t, lr, (betas[0], betas[0]), eps)
+
+
+@adam.mistake("You walk uphill: the gradient points up, and you add the step. Subtract it.")
+def uphill_adam(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _adam(
+        param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, v, eps: -m / (np.sqrt(v) + eps)
+    )
+
+
+@adam.mistake("lr is missing: it multiplies the step.")
+def adam_without_lr(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _adam(param, grad, exp_avg, exp_avg_sq, t, 1, betas, eps)
+
+
+@adam.mistake("eps is missing: it is added to the root, so that nothing is divided by 0.")
+def without_eps(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _adam(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, v, eps: m / np.sqrt(v))
+
+
+@adam.mistake("You move by the gradient itself. That is RMSprop; Adam moves by the average m_hat.")
+def gradient_in_the_numerator(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return _adam(
+        param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, v, eps: grad / (np.sqrt(v) + eps)
+    )
+
+
+@adam.mistake("You moved with the old averages. Update both first, then move with what came out.")
+def old_averages(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    return (
+        _moved(param, exp_avg, exp_avg_sq, t, lr, betas, eps),
+        betas[0] * exp_avg + (1 - betas[0]) * grad,
+        betas[1] * exp_avg_sq + (1 - betas[1]) * grad * grad,
+    )
+
+
 # ------------------------------------------------------------------------------------------ core: AdamW
 
 
@@ -240,11 +536,6 @@ adamw = Exercise(
 )
 
 
-def _decayed(param, grad, m, v, t, lr, betas, eps, before, after=0.0):
-    new, m, v = adam_step(before, grad, m, v, t, lr, betas, eps)
-    return new + after, m, v
-
-
 @adamw.mistake(
     "You added the decay to the gradient: that is Adam with an L2 penalty. Adam divides it by the size of "
     "the gradients, so weights with large gradients hardly shrink."
@@ -257,12 +548,12 @@ def penalty(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), ep
     "lr is missing in the decay: torch shrinks by lr * weight_decay, so that a schedule rules both."
 )
 def no_lr(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
-    return _decayed(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, (1 - weight_decay) * param)
+    return adam_step((1 - weight_decay) * param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
 
 
 @adamw.mistake("Your weights grow: decay takes a share away, so the factor is 1 - lr * weight_decay.")
 def growth(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
-    return _decayed(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, (1 + lr * weight_decay) * param)
+    return adam_step((1 + lr * weight_decay) * param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
 
 
 @adamw.mistake(
@@ -288,7 +579,62 @@ def no_decay(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), e
 def constant_decay(
     param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2
 ):
-    return _decayed(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, param - lr * weight_decay)
+    return adam_step(param - lr * weight_decay, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
+
+
+@adamw.mistake(
+    "You added lr * weight_decay * param to the gradient. Adam divides that by the size of the gradients; "
+    "the decay has to pass it by."
+)
+def penalty_with_lr(
+    param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2
+):
+    return adam_step(param, grad + lr * weight_decay * param, exp_avg, exp_avg_sq, t, lr, betas, eps)
+
+
+@adamw.mistake(
+    "Your decay is divided by sqrt(v_hat) + eps along with m_hat. It has to stand outside of the quotient."
+)
+def decay_in_the_quotient(
+    param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2
+):
+    new, m, v = adam_step(param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
+    root = np.sqrt(v / (1 - betas[1] ** t)) + eps
+    return new - lr * weight_decay * param / root, m, v
+
+
+@adamw.mistake(
+    "You decay twice: param shrinks, and the gradient has the penalty as well. The gradient must not see the "
+    "decay."
+)
+def decay_and_penalty(
+    param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2
+):
+    shrunk = (1 - lr * weight_decay) * param
+    return adam_step(shrunk, grad + weight_decay * param, exp_avg, exp_avg_sq, t, lr, betas, eps)
+
+
+@adamw.mistake(
+    "You multiplied param by lr * weight_decay. That is the share which goes; the rest has to stay."
+)
+def only_the_share(
+    param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2
+):
+    return adam_step(lr * weight_decay * param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
+
+
+def _with_decay(function):
+    """A mistake of Adam, made with the right decay."""
+
+    def wrong(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        return function((1 - lr * weight_decay) * param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps)
+
+    wrong.__name__ = f"{function.__name__}_and_decay"
+    return wrong
+
+
+for _planted in adam.mistakes:
+    adamw.mistake(_planted.message)(_with_decay(_planted.function))
 
 
 # ---------------------------------------------------------------------------- stretch: warm-up and cosine
@@ -416,3 +762,92 @@ def no_warmup(t, lr, warmup_steps, total_steps):
 def straight_fall(t, lr, warmup_steps, total_steps):
     done = (t - warmup_steps) / (total_steps - warmup_steps)
     return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), 1 - done)
+
+
+@warmup_cosine.mistake(
+    "Step 0 has the rate 0 and moves nothing. It takes the first of the warmup_steps + 1 stairs."
+)
+def step_zero_without_a_stair(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, t / (warmup_steps + 1), _half_cosine(done))
+
+
+@warmup_cosine.mistake(
+    "Your cosine divides by the steps that are left, but counts from step 0. Count from warmup_steps on."
+)
+def cosine_not_shifted(t, lr, warmup_steps, total_steps):
+    return _joined(
+        t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(t / (total_steps - warmup_steps))
+    )
+
+
+@warmup_cosine.mistake(
+    "You took a quarter of a cosine, which ends steeply at 0. Half of one, from 1 to -1, has to be lifted "
+    "and halved."
+)
+def quarter_of_a_cosine(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), np.cos(np.pi * done / 2))
+
+
+@warmup_cosine.mistake("Your fall begins at 2 * lr: 1 + cos has to be halved.")
+def cosine_not_halved(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), 2 * _half_cosine(done))
+
+
+@warmup_cosine.mistake("Your cosine rises from 0 to lr. The fall is 1 plus the cosine, not 1 minus it.")
+def cosine_upside_down(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), 1 - _half_cosine(done))
+
+
+@warmup_cosine.mistake("You took a sine. It starts in the middle; the cosine starts at its top.")
+def sine_for_cosine(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), (1 + np.sin(np.pi * done)) / 2)
+
+
+@warmup_cosine.mistake("Your cosine is one step ahead: at t = warmup_steps the rate is still lr.")
+def fall_begins_early(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps + 1) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(done))
+
+
+@warmup_cosine.mistake("np.pi is missing: half a cosine runs from 0 to np.pi.")
+def no_pi(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(done / np.pi))
+
+
+@warmup_cosine.mistake("np.cos takes radians: half a period is np.pi, not 180.")
+def degrees(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(180 * done / np.pi))
+
+
+@warmup_cosine.mistake("lr is missing in the fall: the cosine gives a share of lr.")
+def fall_without_lr(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(done) / lr)
+
+
+@warmup_cosine.mistake("lr is missing: these are shares of it.")
+def shares_of_lr(t, lr, warmup_steps, total_steps):
+    done = (t - warmup_steps) / (total_steps - warmup_steps)
+    return np.where(t < warmup_steps, (t + 1) / (warmup_steps + 1), _half_cosine(done))
+
+
+@warmup_cosine.mistake("The fall is missing: from warmup_steps on half a cosine leads to 0.")
+def no_fall(t, lr, warmup_steps, total_steps):
+    return _joined(t, lr, warmup_steps, (t + 1) / (warmup_steps + 1), 1.0)
+
+
+@warmup_cosine.mistake("The warm-up is missing: your cosine runs over all steps from the first on.")
+def cosine_alone(t, lr, warmup_steps, total_steps):
+    return lr * _half_cosine(t / total_steps)
+
+
+@warmup_cosine.mistake("You multiplied warm-up and cosine. The cosine begins where the warm-up has ended.")
+def both_multiplied(t, lr, warmup_steps, total_steps):
+    return lr * np.minimum((t + 1) / (warmup_steps + 1), 1) * _half_cosine(t / total_steps)

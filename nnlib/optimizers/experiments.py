@@ -71,7 +71,7 @@ def heavy_ball(seed):
 
 
 def directions(momentum, lr=0.018, steps=25):
-    """How far a ravine of curvatures 1 and 100 is walked along, and how often across."""
+    """The path of sgd through a ravine of curvatures 1 (along) and 100 (across), from (1, 1)."""
     curvature, param, buffer, path = np.array([1.0, 100.0]), np.array([1.0, 1.0]), None, []
     for _ in range(steps):
         path.append(param)

@@ -428,6 +428,12 @@ def schedule():
             f"steps; last loss {r['scheduled'].loss[-1]:.3f}, constant {r['constant'].loss[-1]:.3f}"
         )
 
+    def idle(values):
+        by_gamma = ("step", "multi-step", "exponential", "linear", PLATEAU)
+        by_period = ("step", "exponential", "warm restarts", PLATEAU)
+        users = dict(gamma=by_gamma, period=by_period)
+        return {name for name, kinds in users.items() if values["kind"] not in kinds}
+
     return Explorer(
         "Design a schedule",
         dict(
@@ -442,6 +448,7 @@ def schedule():
         draw,
         compute=compute,
         note=note,
+        idle=idle,
         goal=Goal("a loss below 0.06 after the 100 steps", lambda values, r: r["scheduled"].loss[-1] < 0.06),
         code={"numpy": _SCHEDULE_START + _SCHEDULE_NUMPY, "torch": _SCHEDULE_START + _SCHEDULE_TORCH},
         answer=lambda r: r["scheduled"].loss[-1],

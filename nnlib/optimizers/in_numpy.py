@@ -158,6 +158,7 @@ def rmsprop(
     Tieleman & Hinton (2012), Coursera, Neural networks for machine learning, lecture 6. The centered form:
     Graves (2013), arXiv:1308.0850.
     """
+    _check_whole("rmsprop", square_avg, *[momentum_buffer] * (momentum > 0), *[grad_avg] * centered)
     g = grad if weight_decay == 0 else grad + weight_decay * param
     square_avg = _average(square_avg, g * g, alpha)
     variance = square_avg
@@ -188,7 +189,7 @@ def adam(
         v_hat = exp_avg_sq / (1 - beta2**t)
         param = param - lr * m_hat / (sqrt(v_hat) + eps)
 
-    With amsgrad, v_hat is made of the largest exp_avg_sq so far, so that a step never grows again. With
+    With amsgrad, v_hat is made of the largest exp_avg_sq so far, so that no large gradient is forgotten. With
     decoupled_weight_decay the decay is that of `adamw`.
 
     Parameters
@@ -215,7 +216,7 @@ def adam(
     Algorithm 2; the paper corrects nothing for the start, torch does.
     """
     beta1, beta2 = _check_betas("adam", betas)
-    _check_step("adam", t, exp_avg)
+    _check_step("adam", t, exp_avg, exp_avg_sq, *[max_exp_avg_sq] * amsgrad)
     if decoupled_weight_decay:
         param = (1 - lr * weight_decay) * param
     elif weight_decay != 0:
@@ -263,7 +264,7 @@ def adamw(
     torch's lr * weight_decay.
     """
     _check_betas("adamw", betas)
-    _check_step("adamw", t, exp_avg)
+    _check_step("adamw", t, exp_avg, exp_avg_sq, *[max_exp_avg_sq] * amsgrad)
     param = (1 - lr * weight_decay) * param
     state = exp_avg, exp_avg_sq, max_exp_avg_sq
     return adam.unchecked(param, grad, *state, lr=lr, betas=betas, eps=eps, amsgrad=amsgrad, t=t)
@@ -306,7 +307,7 @@ def nadam(
     Dozat (2016), Incorporating Nesterov momentum into Adam, ICLR workshop.
     """
     beta1, beta2 = _check_betas("nadam", betas)
-    _check_step("nadam", t, exp_avg)
+    _check_step("nadam", t, exp_avg, exp_avg_sq, mu_product)
     if decoupled_weight_decay:
         param = (1 - lr * weight_decay) * param
     elif weight_decay != 0:
@@ -421,10 +422,15 @@ def _check_betas(name, betas):
     return beta1, beta2
 
 
-def _check_step(name, t, state):
-    if (t == 1) != (state is None):
-        came = "no state" if state is None else "a state"
+def _check_step(name, t, *states):
+    if any((state is None) != (t == 1) for state in states):
+        came = "a state" if t == 1 else "no state" if states[0] is None else "a part of the state missing"
         raise ValueError(f"{name}: t is {t} with {came}; expected t = 1 in the first step, which has none")
+
+
+def _check_whole(name, *states):
+    if len({state is None for state in states}) > 1:
+        raise ValueError(f"{name}: a part of the state is None; expected all that the step before returned")
 
 
 # ------------------------------------------------------------------------------------------ schedules
@@ -658,9 +664,11 @@ def reduce_lr_on_plateau(
     best : array ()
     num_bad_epochs, cooldown_counter : int array ()
     """
+    _check_whole("reduce_lr_on_plateau", best, num_bad_epochs, cooldown_counter)
     sign = 1 if mode == "min" else -1
     if best is None:
-        best, num_bad_epochs, cooldown_counter = sign * np.inf, np.int64(0), np.int64(0)
+        best = np.full_like(metrics, sign * np.inf)
+        num_bad_epochs = cooldown_counter = np.int64(0)
     bar = best * (1 - sign * threshold) if threshold_mode == "rel" else best - sign * threshold
     if sign * metrics < sign * bar:
         best, num_bad_epochs = metrics, np.int64(0)

@@ -51,6 +51,7 @@ def rmsprop(
     weight_decay=0, momentum=0, centered=False,
 ):  # fmt: skip
     """param = param - lr * buffer,   buffer = momentum * buffer + g / (root of the mean square + eps)"""
+    _check_whole("rmsprop", square_avg, *[momentum_buffer] * (momentum > 0), *[grad_avg] * centered)
     g = torch.add(grad, param, alpha=weight_decay)
     square_avg = torch.lerp(_or_zero(square_avg, g), g.square(), 1 - alpha)
     root = square_avg.sqrt()
@@ -71,7 +72,7 @@ def adam(
 ):  # fmt: skip
     """param = param - lr / c1 * m / (sqrt(v) / sqrt(c2) + eps),   c1 = 1 - beta1**t,   c2 = 1 - beta2**t"""
     beta1, beta2 = _check_betas("adam", betas)
-    _check_step("adam", t, exp_avg)
+    _check_step("adam", t, exp_avg, exp_avg_sq, *[max_exp_avg_sq] * amsgrad)
     g = grad if decoupled_weight_decay else torch.add(grad, param, alpha=weight_decay)
     shrunk = torch.sub(param, param, alpha=lr * weight_decay) if decoupled_weight_decay else param
     exp_avg = torch.lerp(_or_zero(exp_avg, g), g, 1 - beta1)
@@ -91,7 +92,7 @@ def adamw(
 ):  # fmt: skip
     """param = param - lr * weight_decay * param + (what adam adds to param without decay)"""
     _check_betas("adamw", betas)
-    _check_step("adamw", t, exp_avg)
+    _check_step("adamw", t, exp_avg, exp_avg_sq, *[max_exp_avg_sq] * amsgrad)
     state = exp_avg, exp_avg_sq, max_exp_avg_sq
     moved, *state = adam.unchecked(param, grad, *state, lr, betas, eps, 0, amsgrad, False, t)
     return torch.sub(moved, param, alpha=lr * weight_decay), *state
@@ -104,7 +105,7 @@ def nadam(
 ):  # fmt: skip
     """adam with m_hat = mu_next / (1 - product * mu_next) * exp_avg + (1 - mu) / (1 - product) * g"""
     beta1, beta2 = _check_betas("nadam", betas)
-    _check_step("nadam", t, exp_avg)
+    _check_step("nadam", t, exp_avg, exp_avg_sq, mu_product)
     g = grad if decoupled_weight_decay else torch.add(grad, param, alpha=weight_decay)
     shrunk = torch.sub(param, param, alpha=lr * weight_decay) if decoupled_weight_decay else param
     mu = beta1 - beta1 / 2 * math.exp(t * momentum_decay * math.log(0.96))
@@ -143,9 +144,9 @@ def muon(
     for _ in range(ns_steps):
         s = a * s + b * s**3 + c * s**5
     rows, columns = param.shape
-    scale = 0.2 * math.sqrt(max(rows, columns)) if adjust_lr_fn == "match_rms_adamw" else 1
-    if scale == 1 and rows > columns:
-        scale = math.sqrt(rows / columns)
+    scale = math.sqrt(rows / columns) if rows > columns else 1
+    if adjust_lr_fn == "match_rms_adamw":
+        scale = 0.2 * math.sqrt(max(rows, columns))
     return param - lr * weight_decay * param - lr * scale * (u * s) @ vt, momentum_buffer
 
 
@@ -160,10 +161,15 @@ def _check_betas(name, betas):
     return beta1, beta2
 
 
-def _check_step(name, t, state):
-    if (t == 1) != (state is None):
-        came = "no state" if state is None else "a state"
+def _check_step(name, t, *states):
+    if any((state is None) != (t == 1) for state in states):
+        came = "a state" if t == 1 else "no state" if states[0] is None else "a part of the state missing"
         raise ValueError(f"{name}: t is {t} with {came}; expected t = 1 in the first step, which has none")
+
+
+def _check_whole(name, *states):
+    if len({state is None for state in states}) > 1:
+        raise ValueError(f"{name}: a part of the state is None; expected all that the step before returned")
 
 
 # ------------------------------------------------------------------------------------------ schedules
@@ -244,6 +250,7 @@ def reduce_lr_on_plateau(
     threshold=1e-4, threshold_mode="rel", cooldown=0, min_lr=0.0, eps=1e-8,
 ):  # fmt: skip
     """lr * factor, at least min_lr, after patience + 1 epochs in a row that beat no earlier one"""
+    _check_whole("reduce_lr_on_plateau", best, num_bad_epochs, cooldown_counter)
     metrics, lr = _tensor(metrics), _tensor(lr)
     zero = torch.zeros((), dtype=torch.int64, device=metrics.device)
     if best is None:
@@ -251,7 +258,7 @@ def reduce_lr_on_plateau(
         num_bad_epochs, cooldown_counter = zero, zero
     gain = best - metrics if mode == "min" else metrics - best
     needed = threshold * best if threshold_mode == "rel" else torch.full_like(best, threshold)
-    better = best.isinf() | (gain > needed)
+    better = (best.isinf() & (gain > 0)) | (gain > needed)
     best = torch.where(better, metrics, best)
     resting = cooldown_counter > 0
     num_bad_epochs = torch.where(better | resting, zero, num_bad_epochs + 1)

@@ -74,6 +74,7 @@ def _calibration(rng):
     outlier = np.where(np.arange(120).reshape(6, 4, 5) == 17, 50.0, x)
     for axis in (None, 0, 1, 2):
         yield Case("range_min_max", dict(x=x, axis=axis), f"axis {axis}")
+    yield Case("range_min_max", dict(x=x[0, 0], axis=0), "a row, axis 0")
     for percentile in (99.0, 50.0, 100.0, 87.5):
         yield Case("range_percentile", dict(x=outlier, percentile=percentile), f"{percentile}")
     for note, values in {

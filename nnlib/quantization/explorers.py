@@ -269,7 +269,8 @@ def grid():
         x = layer_weights(layer, outlier)
         levels = _levels(x, bits, kind, percentile)
         y = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, x)]
-        cut = (x < levels[0]) | (x > levels[-1])
+        low, high = range_percentile.unchecked(x, percentile)  # an affine grid may end half a step before it
+        cut = (x < min(levels[0], low)) | (x > max(levels[-1], high))
         error = (x - y) ** 2
         counts, edges = np.histogram(x, 80, (-0.8, 1.6))
         used = np.bincount(np.searchsorted(levels, y), minlength=len(levels))[: len(levels)]
@@ -337,6 +338,7 @@ def grid():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"bits"} if values["kind"] == "NF4" else set(),
         goal=Goal("an outlier at 10 or more, at most 4 bits: an error below 0.8 in all", met),
         code={"numpy": _GRID_NUMPY, "torch": _GRID_TORCH},
         answer=lambda r: r["signal"],

@@ -67,11 +67,13 @@ def choose_qparams(low, high, quant_min=-128, quant_max=127, symmetric=False):
     Jacob et al. (2018), arXiv:1712.05877.
     """
     _check_grid("choose_qparams", quant_min, quant_max)
+    _integer("choose_qparams", quant_min, quant_max)
     if (low > high).any():
         raise ValueError("choose_qparams: low is above high; expected low <= high")
     low, high, steps = np.minimum(low, 0), np.maximum(high, 0), quant_max - quant_min
     width = 2 * np.maximum(-low, high) if symmetric else high - low
-    scale = np.where(width > 0, width / steps, 1).astype(low.dtype)
+    scale = (width / steps).astype(low.dtype)
+    scale = np.where(scale > 0, scale, 1).astype(low.dtype)  # a width close to 0 may be 0 in steps
     middle = np.full(scale.shape, (quant_min + quant_max + 1) // 2)
     zero_point = middle if symmetric else np.clip(quant_min - np.round(low / scale), quant_min, quant_max)
     return scale, zero_point.astype(np.int32)
@@ -87,7 +89,7 @@ def quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None
     ----------
     x : array (...) finite
     scale : array () > 0 or (C,) > 0            (C,) with axis, C = x.shape[axis]
-    zero_point : int array () or (C,) or None   None is 0
+    zero_point : int array () or (C,) or None   on the grid; None is 0
     quant_min, quant_max : int
     axis : int >= 0 or None
 
@@ -101,7 +103,10 @@ def quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None
     """
     _check_grid("quantize", quant_min, quant_max)
     scale, zero_point = _along("quantize", x, scale, zero_point, axis)
-    return _rounded(x, scale, zero_point, quant_min, quant_max).astype(_integer(quant_min, quant_max))
+    _check_between("quantize", "zero_point", zero_point, quant_min, quant_max)
+    dtype = _integer("quantize", quant_min, quant_max)
+    q = _rounded(x, scale, zero_point, quant_min, quant_max).astype(np.int64)
+    return np.clip(q, quant_min, quant_max).astype(dtype)  # float32 takes 2**31 - 1 for 2**31
 
 
 @checked
@@ -135,7 +140,7 @@ def fake_quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis
     ----------
     x : array (...) finite
     scale : array () > 0 or (C,) > 0
-    zero_point : int array () or (C,) or None
+    zero_point : int array () or (C,) or None   on the grid; None is 0
     quant_min, quant_max : int
     axis : int >= 0 or None
 
@@ -149,6 +154,7 @@ def fake_quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis
     """
     _check_grid("fake_quantize", quant_min, quant_max)
     scale, zero_point = _along("fake_quantize", x, scale, zero_point, axis)
+    _check_between("fake_quantize", "zero_point", zero_point, quant_min, quant_max)
     return (_rounded(x, scale, zero_point, quant_min, quant_max) - zero_point.astype(x.dtype)) * scale
 
 
@@ -170,6 +176,7 @@ def fake_quantize_backward(grad_output, x, scale, zero_point=None, quant_min=-12
     _check_grid("fake_quantize_backward", quant_min, quant_max)
     given = zero_point
     scale, zero_point = _along("fake_quantize_backward", x, scale, zero_point, axis)
+    _check_between("fake_quantize_backward", "zero_point", zero_point, quant_min, quant_max)
     q = np.round(x / scale) + zero_point.astype(x.dtype)
     grads = grad_output * ((quant_min <= q) & (q <= quant_max)), None
     return grads if given is None else (*grads, None)
@@ -179,12 +186,12 @@ def _rounded(x, scale, zero_point, quant_min, quant_max):
     return np.clip(np.round(x / scale) + zero_point.astype(x.dtype), quant_min, quant_max)
 
 
-def _integer(quant_min, quant_max):
+def _integer(name, quant_min, quant_max):
     """The smallest type of integers that holds the grid."""
-    for dtype in (np.int8, np.uint8):
+    for dtype in (np.int8, np.uint8, np.int32):
         if np.iinfo(dtype).min <= quant_min and quant_max <= np.iinfo(dtype).max:
             return dtype
-    return np.int32
+    raise ValueError(f"{name}: the grid is from {quant_min} to {quant_max}; expected one that int32 holds")
 
 
 def _along(name, x, scale, zero_point, axis):
@@ -283,11 +290,12 @@ def range_mse(x, quant_min=-128, quant_max=127, symmetric=False, steps=100):
     """
     _check_grid("range_mse", quant_min, quant_max)
     low, high = range_min_max.unchecked(x)
+    largest = max(-low, high) or 1  # the unit of the errors, so that no square is too large or too small
     errors = []
     for part in np.arange(1, steps + 1) / x.dtype.type(steps):
         grid = choose_qparams.unchecked(part * low, part * high, quant_min, quant_max, symmetric)
         y = fake_quantize.unchecked(x, *grid, quant_min, quant_max)
-        errors.append(((x - y) ** 2).mean())
+        errors.append((((x - y) / largest) ** 2).mean())
     best = x.dtype.type((np.argmin(errors) + 1) / steps)
     return np.asarray(best * low), np.asarray(best * high)
 
@@ -653,9 +661,8 @@ def float_bits(x, dtype):
     size = np.where(np.isfinite(size), size, np.ldexp(1.0, np.frexp(largest)[1]))  # infinity stands one above
     exponent = np.where(size > 0, np.maximum(np.frexp(size)[1] - 1, lowest), lowest)
     steps = np.ldexp(size, fraction - exponent)  # a whole number
-    magnitude = ((exponent - lowest) << fraction) + steps.astype(
-        np.int64
-    )  # a leading 1 counts up the exponent
+    # the leading 1 of a normal number counts up the exponent
+    magnitude = ((exponent - lowest) << fraction) + steps.astype(np.int64)
     return (np.signbit(y).astype(np.int64) << (width - 1) | magnitude).astype(f"uint{width}")
 
 
@@ -668,10 +675,12 @@ def magnitude_mask(x, amount=0.5):
 
         mask = False for the round(amount * x.size) smallest |x|
 
+    Of equal ones the first go; torch leaves open which.
+
     Parameters
     ----------
     x : array (...) finite
-    amount : float in [0, 1]       the share that is removed
+    amount : float in [0, 1]       the share that is removed; an int, too, where torch would count
 
     Returns
     -------

@@ -20,6 +20,7 @@ from nnlib.core import checked
 def choose_qparams(low, high, quant_min=-128, quant_max=127, symmetric=False):
     """scale = width of the range / number of steps; zero_point = the integer on which 0 falls"""
     _check_grid("choose_qparams", quant_min, quant_max)
+    _integer("choose_qparams", quant_min, quant_max)
     if bool((low > high).any()):
         raise ValueError("choose_qparams: low is above high; expected low <= high")
     low, high = low.clamp(max=0), high.clamp(min=0)
@@ -29,7 +30,8 @@ def choose_qparams(low, high, quant_min=-128, quant_max=127, symmetric=False):
     scale = (high - low) / (quant_max - quant_min)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     if symmetric:
-        return scale, torch.full(scale.shape, (quant_min + quant_max + 1) // 2, device=low.device)
+        middle = (quant_min + quant_max + 1) // 2
+        return scale, torch.full(scale.shape, middle, dtype=torch.int32, device=low.device)
     return scale, (quant_min - (low / scale).round()).clamp(quant_min, quant_max).to(torch.int32)
 
 
@@ -38,11 +40,10 @@ def quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None
     """q = clip(round(x / scale) + zero_point, quant_min, quant_max)"""
     _check_grid("quantize", quant_min, quant_max)
     scale, zero_point = _along("quantize", x, scale, zero_point, axis)
-    q = ((x / scale).round() + zero_point).clamp(quant_min, quant_max)
-    for dtype in (torch.int8, torch.uint8):
-        if torch.iinfo(dtype).min <= quant_min and quant_max <= torch.iinfo(dtype).max:
-            return q.to(dtype)
-    return q.to(torch.int32)
+    _check_between("quantize", "zero_point", zero_point, quant_min, quant_max)
+    dtype = _integer("quantize", quant_min, quant_max)
+    q = ((x / scale).round() + zero_point).clamp(quant_min, quant_max).to(torch.int64)
+    return q.clamp(quant_min, quant_max).to(dtype)  # float32 takes 2**31 - 1 for 2**31
 
 
 @checked
@@ -57,10 +58,18 @@ def fake_quantize(x, scale, zero_point=None, quant_min=-128, quant_max=127, axis
     """y = scale * (clip(round(x / scale) + zero_point) - zero_point), with x for round(x) in the backward"""
     _check_grid("fake_quantize", quant_min, quant_max)
     scale, zero_point = _along("fake_quantize", x, scale, zero_point, axis)
+    _check_between("fake_quantize", "zero_point", zero_point, quant_min, quant_max)
     steps = (x / scale).detach().round() + zero_point
     y = scale * (steps.clamp(quant_min, quant_max) - zero_point)
     inside = (steps >= quant_min) & (steps <= quant_max)
     return torch.where(inside, x + (y - x).detach(), y.detach())
+
+
+def _integer(name, quant_min, quant_max):
+    for dtype in (torch.int8, torch.uint8, torch.int32):
+        if torch.iinfo(dtype).min <= quant_min and quant_max <= torch.iinfo(dtype).max:
+            return dtype
+    raise ValueError(f"{name}: the grid is from {quant_min} to {quant_max}; expected one that int32 holds")
 
 
 def _along(name, x, scale, zero_point, axis):
@@ -125,12 +134,12 @@ def range_percentile(x, percentile=99.9):
 def range_mse(x, quant_min=-128, quant_max=127, symmetric=False, steps=100):
     """low, high = f * (min(x), max(x)) with the least squared error"""
     _check_grid("range_mse", quant_min, quant_max)
-    best, found = math.inf, None
+    best, found, largest = math.inf, None, float(x.abs().max()) or 1
     for i in range(1, steps + 1):
         low, high = i / steps * x.amin(), i / steps * x.amax()
         scale, zero_point = choose_qparams.unchecked(low, high, quant_min, quant_max, symmetric)
         q = (x / scale + zero_point).round().clamp(quant_min, quant_max)
-        error = float((scale * (q - zero_point) - x).square().mean())
+        error = float(((scale * (q - zero_point) - x) / largest).square().mean())
         if error < best:
             best, found = error, (low, high)
     return found
@@ -195,9 +204,8 @@ def quantized_linear(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_po
             _check_between("quantized_linear", name, value, -128, 255)
     zero_point_weight = 0 if zero_point_weight is None else zero_point_weight.reshape(-1, 1)
     q_x, q_weight = q_x.to(torch.int32) - zero_point_x, q_weight.to(torch.int32) - zero_point_weight
-    total = (q_x[:, None] * q_weight[None]).sum(
-        dim=-1, dtype=torch.int32
-    )  # no integer matmul on every device
+    products = q_x[:, None] * q_weight[None]  # no integer matmul on every device
+    total = products.sum(dim=-1, dtype=torch.int32)
     y = total * (scale_x * scale_weight)
     return y if bias is None else y + bias
 
@@ -307,7 +315,8 @@ def float_bits(x, dtype):
     magnitude = torch.where(size < 2.0**lowest, small.to(torch.int32), normal)
     overflow = size.isinf()
     magnitude = torch.where(overflow, (1 << width - 1) - (1 << fraction), magnitude)
-    return magnitude + (torch.signbit(x).to(torch.int32) << width - 1)
+    bits = magnitude + (torch.signbit(x).to(torch.int32) << width - 1)
+    return bits.to(torch.uint8 if width == 8 else torch.uint16)
 
 
 # -------------------------------------------------------------------------------------------------- pruning
@@ -317,7 +326,7 @@ def float_bits(x, dtype):
 def magnitude_mask(x, amount=0.5):
     """mask = False for the round(amount * x.size) smallest |x|"""
     mask = torch.ones(x.numel(), dtype=torch.bool, device=x.device)
-    smallest = x.abs().flatten().topk(round(amount * x.numel()), largest=False).indices
+    smallest = x.abs().flatten().argsort(stable=True)[: round(amount * x.numel())]
     mask[smallest] = False
     return mask.view(x.shape)
 
@@ -355,7 +364,7 @@ official = {
     "range_min_max": lambda x, axis: (
         tuple(torch.aminmax(x))
         if axis is None
-        else tuple(torch.aminmax(x.transpose(0, axis).flatten(1), dim=1))
+        else tuple(torch.aminmax(x.transpose(0, axis).reshape(x.shape[axis], -1), dim=1))
     ),
     "range_percentile": lambda x, percentile: tuple(
         torch.quantile(x, torch.tensor([1 - percentile / 100, percentile / 100], dtype=x.dtype))

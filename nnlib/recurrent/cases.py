@@ -44,3 +44,14 @@ def cases(rng):
     yield Case("rnn_cell", args, "relu")
     args = dict(x=rng.normal(size=(6, 2, 3)), h_0=rng.normal(size=(2, 4)), **relu, nonlinearity="relu")
     yield Case("rnn", args, "relu")
+
+    for kind in GATES:
+        states = ("h", "c") if kind == "lstm" else ("h",)
+        bare = _weights(rng, kind, 1, 1, bias=False)
+        start = {s: rng.normal(size=(1, 1)) for s in states}
+        cell = dict(x=rng.normal(size=(1, 1)), **{f"{s}x": value for s, value in start.items()})
+        yield Case(f"{kind}_cell", {**cell, **bare}, "one number, one unit")
+        whole = dict(x=rng.normal(size=(3, 1, 1)), **{f"{s}_0": value for s, value in start.items()})
+        yield Case(
+            kind, {**whole, **bare, "lengths": np.array([2])}, "one number, one unit, one step too many"
+        )

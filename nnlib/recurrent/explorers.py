@@ -259,6 +259,7 @@ def gradient_through_time():
         draw,
         compute=compute,
         note=note,
+        idle=lambda values: {"inputs"} if values["unit"] == "linear" else set(),
         goal=Goal(
             "60 steps back, a gradient between 0.1 and 10 times as long",
             lambda values, result: 0.1 <= result["lengths"][LOOK] <= 10,

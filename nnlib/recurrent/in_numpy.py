@@ -105,7 +105,10 @@ def lstm_cell(x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
 def lstm_cell_backward(grad_output, x, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
     """Gradients of `lstm_cell` for x, hx, cx, the weights and the biases. grad_output is (grad_h, grad_c).
 
-    grad_c += grad_h * o * (1 - tanh(c)**2),   grad_cx = grad_c * f
+        grad_c += grad_h * o * (1 - tanh(c)**2),   grad_cx = grad_c * f
+        grad_i, grad_f, grad_g, grad_o = grad_c * g, grad_c * cx, grad_c * i, grad_h * tanh(c)
+
+    Each of the four times the slope of its gate is its part of grad_z; the rest is as in `rnn_cell_backward`.
     """
     grad_h, grad_c = grad_output
     i, f, g, o = _lstm_gates(x, hx, weight_ih, weight_hh, bias_ih, bias_hh)
@@ -187,6 +190,7 @@ def _gru_gates(x, hx, weight_ih, weight_hh, bias_ih, bias_hh):
 def _unroll(cell, x, state, params, lengths, reverse):
     """Outputs, the final state, and the state before each step, which backward needs."""
     y, before, running = [None] * len(x), [None] * len(x), _running(x, lengths)
+    x = np.where(running, x, 0)  # behind its end anything may stand, even NaN
     for t in _order(x, reverse):
         before[t] = state
         new = as_tuple(cell(x[t], *state, *params))
@@ -203,6 +207,7 @@ def _unroll_backward(cell, cell_backward, grad_output, x, state, params, lengths
     grad_y, *grad_state = grad_output
     _, _, before = _unroll(cell, x, state, params, lengths, reverse)
     grad_x, running = np.empty_like(x), _running(x, lengths)
+    x = np.where(running, x, 0)
     grad_params = [np.zeros_like(p) for p in params if p is not None]
     for t in reversed(_order(x, reverse)):
         grad_h, *grad_rest = grad_state

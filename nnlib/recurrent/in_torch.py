@@ -11,7 +11,7 @@ from nnlib.core import checked
 def rnn_cell(x, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity="tanh"):
     """h = tanh(weight_ih x + bias_ih + weight_hh hx + bias_hh)"""
     z = nn.functional.linear(x, weight_ih, bias_ih) + nn.functional.linear(hx, weight_hh, bias_hh)
-    return torch.tanh(z) if nonlinearity == "tanh" else z.clamp(min=0)
+    return torch.tanh(z) if nonlinearity == "tanh" else torch.relu(z)
 
 
 @checked

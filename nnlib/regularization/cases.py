@@ -20,6 +20,10 @@ def cases(rng):
     predictions = rng.normal(2, 3, size=(6, 9))
     yield Case("bias_variance", dict(predictions=predictions, target=rng.normal(size=9)), "six models")
     yield Case("bias_variance", dict(predictions=predictions[:1], target=rng.normal(size=9)), "one model")
+    far = np.array([[[[-900.0, 0.1], [0.1, -900.0]], [[-1e6, 1e6], [0.2, 0.3]]]])
+    yield Case(
+        "grid_sample", dict(x=rng.normal(size=(1, 2, 2, 3)), grid=far), "far outside on the other side"
+    )
 
 
 def _penalties(rng):
@@ -53,6 +57,9 @@ def _steps(rng):
     yield Case("renorm", dict(x=x, maxnorm=2.0), "some rows too long")
     yield Case("renorm", dict(x=x, maxnorm=1e3), "no row too long")
     yield Case("renorm", dict(x=np.concatenate([1e3 * x, 0 * x[:1]]), maxnorm=0.5), "far too long, and zero")
+
+    unknown = np.array([[np.nan, 1.0], [0.3, 0.4]])
+    yield Case("renorm", dict(x=unknown, maxnorm=0.2), "a row that is not a number, beside another")
 
     best, count = np.array(0.5), np.array(3)
     for note, loss in {"better": 0.3, "worse": 0.7, "a little better": 0.48, "not a number": np.nan}.items():

@@ -58,8 +58,8 @@ def lost_sign(x, lambd=0.5):
 
 
 @softshrink.mistake(
-    "Small values jump over 0 to the other side: -0.1 became +0.6. That is what a plain subgradient step "
-    "does. `np.maximum(..., 0)` stops them at 0."
+    "Small values jump over 0 to the other side: with lambd = 0.7, -0.1 becomes +0.6. That is what a plain "
+    "subgradient step does. `np.maximum(..., 0)` stops them at 0."
 )
 def jumps_over_zero(x, lambd=0.5):
     return x - lambd * np.sign(x)

@@ -598,12 +598,11 @@ def stopping():
             if stopped:
                 break
         best = at - EVERY * int(state[1])
-        rest, y_rest = across[100:], y_test[100:]
+        rest, y_rest, inside = across[100:], y_test[100:], vectors * (values * n)
         curves, ridge = [], []
         for t in SHOWN:
             scores = answers(t, rest)
-            own = (vectors * values) @ ((1 - (1 - LR * values) ** t) / values * target.T).T * n
-            curves.append((_squared(own, labels), _squared(scores, y_rest)))
+            curves.append((_squared(answers(t, inside), labels), _squared(scores, y_rest)))
             decayed = rest @ (target / (values + 1 / (LR * t))[:, None])
             ridge.append((_wrong(scores, y_rest), _wrong(decayed, y_rest)))
         watched = [_squared(answers(t, validation), y_validation) for t in SHOWN]

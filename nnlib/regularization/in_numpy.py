@@ -341,7 +341,15 @@ def grid_sample(x, grid):
 
 @checked(not_taught={"mode": "bilinear", "padding_mode": "zeros", "align_corners": False})
 def grid_sample_backward(grad_output, x, grid):
-    """Gradients of `grid_sample`: pixels get back what was read of them, places the slope between pixels."""
+    """Gradients of `grid_sample`: pixels get back what was read of them, places the slope between pixels.
+
+        grad_x[n, c, r, s] += (1 - |r - row|) * (1 - |s - column|) * grad_output[n, c, i, j]
+        grad_column = sum over the four of ±(1 - |r - row|) * sum_c grad_output[n, c, i, j] * x[n, c, r, s]
+        grad_grid = (W / 2 * grad_column, H / 2 * grad_row)
+
+    The sign is + for the two pixels to the right and - for those to the left; for grad_row, + below, - above.
+    At a pixel's center it is the slope to the right, and the one downwards, as in torch.
+    """
     n, (height, width) = np.arange(len(x))[:, None, None], x.shape[2:]
     g = grad_output.transpose(0, 2, 3, 1)
     grad_x, grad_grid = np.zeros((len(x), height, width, x.shape[1]), x.dtype), np.zeros_like(grid)
@@ -412,7 +420,8 @@ def _check_permutation(name, permutation):
 def cutmix(x, target, lam, permutation, row, column):
     """Paste a box of another image into every image; targets are mixed by area.
 
-        the box: sqrt(1 - lam) of height and width, centered on (row, column), cut off at the edges
+        the box: sqrt(1 - lam) of height and width, rounded down to an even number of pixels, centered on
+                 (row, column), cut off at the edges
         mixed_target = (1 - share) * target + share * target[permutation],   share = its area / (H W)
 
     Parameters

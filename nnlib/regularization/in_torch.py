@@ -35,14 +35,14 @@ def proximal_step(param, grad, lr=1e-3, l1=0.0, l2=0.0):
 def group_softshrink(x, lambd=0.5):
     """y = direction of x * max(||x|| - lambd * sqrt(D), 0), row by row"""
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return F.normalize(x, dim=1) * torch.relu(norm - lambd * x.shape[1] ** 0.5)
+    return F.normalize(x, dim=1, eps=torch.finfo(x.dtype).tiny) * torch.relu(norm - lambd * x.shape[1] ** 0.5)
 
 
 @checked(not_taught={"p": 2, "dim": 0})
 def renorm(x, maxnorm):
     """y = x * maxnorm / (||x|| + 1e-7) for rows longer than maxnorm"""
     norm = torch.linalg.vector_norm(x, dim=1)
-    return torch.where(norm > maxnorm, maxnorm / (norm + 1e-7), torch.ones_like(norm)).diag() @ x
+    return torch.where(norm > maxnorm, maxnorm / (norm + 1e-7), torch.ones_like(norm))[:, None] * x
 
 
 @checked
@@ -56,7 +56,7 @@ def ridge(x, y, l2):
 @checked
 def early_stopping(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
     """better: loss < best - min_delta;  stop after patience epochs in a row that are not"""
-    first = best is None or num_bad_epochs is None
+    loss, first = torch.as_tensor(loss), best is None or num_bad_epochs is None
     zero = torch.zeros((), dtype=torch.int64, device=loss.device)
     better = torch.ones_like(zero, dtype=torch.bool) if first else loss < best - min_delta
     bad = torch.where(better, zero, zero if first else num_bad_epochs + 1)
@@ -78,19 +78,24 @@ def affine_grid(theta, size):
 
 @checked(not_taught={"mode": "bilinear", "padding_mode": "zeros", "align_corners": False})
 def grid_sample(x, grid):
-    """y = sum over all pixels of relu(1 - |row distance|) * relu(1 - |column distance|) * x"""
+    """y = sum over all pixels of row share * column share * x"""
     height, width = x.shape[2:]
     column, row = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
-    near_row = torch.relu(1 - (row[..., None] - torch.arange(height, device=x.device)).abs())
-    near_column = torch.relu(1 - (column[..., None] - torch.arange(width, device=x.device)).abs())
-    return torch.einsum("ncrs,nijr,nijs->ncij", x, near_row, near_column)
+    return torch.einsum("ncrs,nijr,nijs->ncij", x, _shares(row, height), _shares(column, width))
+
+
+def _shares(place, size):
+    """The share of each pixel along one axis: of the last one up to the place, of the next, 0 elsewhere."""
+    place, pixel = place[..., None], torch.arange(size, device=place.device)
+    first = place.detach().floor()
+    return (1 + first - place) * (pixel == first) + (place - first) * (pixel == first + 1)
 
 
 @checked
 def mixup(x, lam, permutation):
     """y = lam * x + (1 - lam) * x[permutation]"""
     _check_permutation("mixup", permutation)
-    return torch.lerp(x[permutation], x, lam)
+    return torch.lerp(x[permutation.long()], x, lam)  # as an index, uint8 would be a mask
 
 
 @checked
@@ -102,8 +107,8 @@ def cutmix(x, target, lam, permutation, row, column):
         half, at = int(size * (1 - lam) ** 0.5 / 2), torch.arange(size, device=x.device)
         inside.append((at >= center - half) & (at < center + half))
     box = (inside[0][:, None] & inside[1]).to(x.dtype)
-    share = box.mean()
-    return torch.lerp(x, x[permutation], box), torch.lerp(target, target[permutation], share)
+    partner, share = permutation.long(), box.mean()
+    return torch.lerp(x, x[partner], box), torch.lerp(target, target[partner], share)
 
 
 def _check_permutation(name, permutation):

@@ -23,6 +23,7 @@ from nnlib.activations.in_numpy import (
     softplus,
     tanh,
 )
+from nnlib.explorer import explore
 
 numbers = st.floats(-50, 50)
 points = arrays(np.float64, st.integers(1, 8), elements=numbers)
@@ -127,3 +128,34 @@ def test_a_flat_side_passes_nothing_not_even_of_an_infinite_gradient(name):
     theirs = torch.autograd.grad(in_torch.official[name](x), x, infinite)[0]
     ours = getattr(in_numpy, f"{name}_backward")(infinite.numpy(), x.detach().numpy())
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_relu_does_not_hide_a_network_that_has_diverged(size):
+    """NaN is not on the flat side, in torch neither."""
+    x, grad_output = np.full(size, np.nan), np.full(size, 3.0)
+    assert np.isnan(relu(x)).all() and (in_numpy.relu_backward(grad_output, x) == 3).all()
+    for f in (in_torch.relu, in_torch.official["relu"]):
+        inputs = torch.tensor(x, requires_grad=True)
+        y = f(inputs)
+        y.backward(torch.from_numpy(grad_output))
+        assert y.isnan().all() and (inputs.grad == 3).all()
+
+
+@pytest.mark.parametrize(
+    "state, broken",
+    [
+        ({}, "nothing"),
+        (dict(shift=-742.0), "exp(x) / sum"),  # not NaN, but its digits are gone
+        (dict(shift=-101.0, precision="float32"), "exp(x) / sum"),
+        (dict(shift=-1000.0), "exp(x) / sum"),
+        (dict(scale=300.0), "log(softmax)"),
+        (dict(scale=300.0, shift=200.0), "exp(x) / sum, log(softmax)"),
+    ],
+    ids=str,
+)
+def test_the_explorer_of_softmax_says_what_breaks(state, broken):
+    explorer = explore("activations.competition", **state)
+    explorer.update()
+    note = explorer._note(explorer.values, explorer.result)
+    assert note == f"breaks: {broken}; softmax and log_softmax never do"

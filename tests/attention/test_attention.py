@@ -149,6 +149,9 @@ def test_what_does_not_fit_is_said():
         with pytest.raises(ValueError, match="num_heads is 2; expected a divisor of E = 3"):
             stacked = (np if version is in_numpy else torch).concatenate([weight] * 3)
             version.multi_head_attention(x, x, x, 2, stacked, None, weight, None)
+        for cache in ({"key_cache": inputs[1]}, {"value_cache": inputs[2]}):
+            with pytest.raises(ValueError, match="only one of key_cache and value_cache .* both or neither"):
+                version.cached_attention(*inputs, **cache)
 
 
 # --------------------------------------------------------------------------------- the notebook's helpers
@@ -216,6 +219,14 @@ def test_induction_is_measured_behind_the_last_time():
     maps = np.zeros((1, 2, 6, 6))
     maps[0, 0, 3, 1], maps[0, 1, 3, 0] = 0.8, 1
     np.testing.assert_array_equal(experiments.induction(maps, tokens), [[0.8, 0]])
+
+
+def test_the_explorer_of_maps_counts_the_last_occurrence_alone():
+    explorer = explorers.maps()
+    for place in (3, 4):  # every word but the first stands behind an earlier occurrence
+        explorer.update(text="max max max max", block=2, head=1, place=place)
+        result = explorer.result
+        assert result["induction"] == result["look"][place - 1, place - 1] < 0.8
 
 
 @pytest.mark.parametrize("scaled", [True, False])

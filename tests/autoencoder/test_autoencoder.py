@@ -1,12 +1,14 @@
 """Laws of codes and bounds, training by hand against autograd, and what an explorer says about collapse."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlib.autoencoder import explorers
+from nnlib.autoencoder import explorers, in_torch
 from nnlib.autoencoder.experiments import (
     autoencoder,
     encode,
@@ -147,6 +149,14 @@ def test_no_elbo_exceeds_the_likelihood(seed, k):
     assert exact.mean() <= ppca_log_likelihood(x, *ppca(x, k)).mean() + 1e-9
 
 
+def test_equal_variances_leave_no_factor_and_no_nan():
+    for n, size in product(range(2, 7), np.linspace(0.1, 3, 20)):
+        x = size * np.concatenate([np.eye(n), -np.eye(n)])  # as wide in every direction: all of it is noise
+        for k in range(1, n):
+            _, weight, var = ppca(x, k)
+            assert np.abs(weight).max() < 1e-6 and var == pytest.approx(size**2 / n)
+
+
 @few
 @given(seed=seeds, k=st.integers(1, 4))
 def test_the_best_linear_vae_is_probabilistic_pca(seed, k):
@@ -256,16 +266,16 @@ def test_the_convolutional_one_gives_pictures_of_the_size_it_took(side):
 
 
 @pytest.mark.parametrize(
-    "model, shape, loss",
+    "make, shape, loss",
     [
-        (VAE((64, 16, 2)), (64,), lambda output, y: output.mean()),
-        (Autoencoder((64, 16, 4)), (64,), torch.nn.functional.mse_loss),
-        (ConvAutoencoder(4, 2), (1, 8, 8), torch.nn.functional.mse_loss),
+        (lambda: VAE((64, 16, 2)), (64,), lambda output, y: output.mean()),
+        (lambda: Autoencoder((64, 16, 4)), (64,), torch.nn.functional.mse_loss),
+        (lambda: ConvAutoencoder(4, 2), (1, 8, 8), torch.nn.functional.mse_loss),
     ],
     ids=["variational", "dense", "convolutional"],
 )
-def test_each_network_trains_in_the_common_loop(model, shape, loss):
-    x = digits(np.float32).x_train[:256].reshape(-1, *shape)
+def test_each_network_trains_in_the_common_loop(make, shape, loss):
+    x, model = digits(np.float32).x_train[:256].reshape(-1, *shape), make()
     options = dict(loss=loss, optimizer=torch.optim.Adam(model.parameters(), lr=3e-3), batch_size=64)
     history = fit(model, (x, x), (x, x), epochs=2, device="cpu", progress=False, **options)
     assert history["loss"][-1] < history["loss"][0]
@@ -289,3 +299,16 @@ def test_a_trained_vae_codes_in_the_units_of_its_prior():
     mu, logvar = encode(encoder, digits(np.float32).x_train)
     spread = (mu**2 + np.exp(logvar)).mean(axis=0)  # of the codes that are drawn
     assert ((0.5 < spread) & (spread < 2)).all()
+
+
+def test_a_plain_number_as_variance_is_taken_and_changes_no_dtype():
+    x, weight, zero = np.ones((1, 2), np.float32), np.ones((2, 1), np.float32), np.zeros(2, np.float32)
+    vae, ppca_args = (x, weight, weight.T, zero[:1]), (x, zero, weight)
+    for f, args in ((linear_vae_elbo, vae), (ppca_log_likelihood, ppca_args)):
+        plain, array = f(*args, 0.5), f(*args, np.array(0.5, np.float32))
+        assert plain.dtype == np.float32
+        twin = getattr(in_torch, f.__name__)(*map(torch.from_numpy, args), 0.5)
+        np.testing.assert_allclose(plain, array, rtol=1e-6)
+        np.testing.assert_allclose(plain, twin.numpy(), rtol=1e-5)
+    grads = linear_vae_elbo_backward(np.ones(1, np.float32), *vae, 0.5)
+    assert {g.dtype for g in grads} == {np.dtype(np.float32)}

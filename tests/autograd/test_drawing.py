@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nnlib import figures
 from nnlib.autograd.explorers import EXPRESSIONS, _apart, draw_graph, layout
 from nnlib.autograd.in_numpy import Tensor
+from nnlib.explorer import explore
 
 
 def random_graph(rng, size):
@@ -62,6 +63,13 @@ def test_a_tensor_used_twice_by_one_operation_has_two_edges():
     parts = draw_graph(figures.axes(figures.figure()), x @ x)
     first, second = (line.get_ydata() for line, *_ in parts["edges"].values())
     assert np.abs(first - second).max() > 0.1
+
+
+def test_a_slope_of_zero_has_no_sign_and_an_error_of_zero_is_said_to_be_zero():
+    zero = explore("autograd.graph", x=0.0, y=-3.0)
+    assert zero._note(zero.values, zero.result).startswith("f = 0 ")
+    exact = explore("autograd.step_size", function="x³", scheme="complex", h=1e-12)
+    assert "the least is 0, at h" in exact._note(exact.values, exact.result)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlib.activations.in_numpy import log_softmax, log_softmax_backward
+from nnlib.autograd import in_numpy, in_torch
 from nnlib.autograd.in_numpy import (
     Dual,
     Tensor,
@@ -235,6 +236,12 @@ def test_constants_get_no_gradient_and_keep_the_dtype():
     assert {t.name for t in y.order()} == {"", "mul", "div", "add", "sub", "mean"}
 
 
+def test_gradients_have_the_dtype_of_their_tensors():
+    x = Tensor(np.ones(3, np.float32))
+    (x * 2).backward(np.ones(3))  # float64, as np.ones is: torch rounds it as well
+    assert x.grad.dtype == np.float32
+
+
 def test_an_array_on_the_left():
     w = Tensor(np.ones((3, 2)))
     y = np.ones((4, 3)) @ w
@@ -257,6 +264,7 @@ def test_any_pair_of_the_course_can_be_recorded():
     "wrong, said",
     [
         (lambda x: x.backward(), r"backward: y has shape \(2, 3\); expected one number, or a grad_output"),
+        (lambda x: Tensor(np.ones(0)).backward(), r"backward: y has shape \(0,\); expected one number"),
         (lambda x: x.backward(np.ones(3)), r"grad_output has shape \(3,\); expected \(2, 3\)"),
         (lambda x: x @ np.ones(3), r"matmul: other has shape \(3,\); expected \(..., K, M\)"),
         (lambda x: x @ x, r"matmul: other has shape \(2, 3\); expected \(..., K, M\)"),
@@ -264,6 +272,10 @@ def test_any_pair_of_the_course_can_be_recorded():
         (lambda x: x * np.ones(3, np.float32), "the arrays differ in dtype"),
         (lambda x: (x - 5).log(), "log: x is values from .* expected > 0"),
         (lambda x: x.sum(dim=2), "dim: axis 2 is out of bounds"),
+        (lambda x: x + None, "Cannot cast"),  # what a function without `return` returns
+        (lambda x: x * np.array([1j, 1, 1]), "Cannot cast"),
+        (lambda x: Tensor(np.array([1j])), "Cannot cast"),
+        (lambda x: Dual(np.ones(3), 1.0), r"Dual: the tangent has shape \(\); expected \(3,\)"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(wrong, said):
@@ -275,6 +287,42 @@ def test_a_dual_number_squares_to_nothing():
     """(x + 1ε)² = x² + 2x ε: the tangent is the derivative, exactly."""
     square = Dual(np.array(3.0), np.array(1.0)) ** 2
     assert (square.data, square.tangent) == (9, 6)
+
+
+@pytest.mark.parametrize("index", [(slice(None), [2, 0, 2]), ([1, 0, 1], 1), (..., np.array([0, 2]))])
+def test_what_is_picked_keeps_its_tangent(index):
+    x, tangent = np.arange(6.0).reshape(2, 3), np.arange(6.0, 0.0, -1).reshape(2, 3)
+    picked = Dual(x, tangent)[index]
+    np.testing.assert_array_equal(picked.data, x[index])
+    np.testing.assert_array_equal(picked.tangent, tangent[index])
+
+
+@pytest.mark.parametrize("mode", [Tensor, lambda x: Dual(x, x)])
+def test_an_index_that_numpy_and_torch_read_differently_is_refused(mode):
+    """x[0, :, [1, 0, 1]] is (3, 2) to NumPy and (2, 3) to torch; with the array in front both agree."""
+    x, rows = np.arange(24.0).reshape(2, 2, 6), [1, 0, 1]
+    for index in ((0, slice(None), rows), (slice(None), np.array(rows), slice(None), 0)):
+        with pytest.raises(NotImplementedError, match="NumPy and torch disagree"):
+            mode(x.reshape(2, 2, 2, 3))[index]
+    for index in ((rows, slice(None), 0), (0, rows), (slice(None), 1, rows), (0, slice(None), 1)):
+        np.testing.assert_array_equal(mode(x)[index].data, torch.from_numpy(x)[index])
+
+
+@pytest.mark.parametrize("sweep", ["forward_sweep", "reverse_sweep"])
+def test_both_versions_refuse_a_table_out_of_order(sweep):
+    local = np.array([[0.0, 2.0], [1.0, 0.0]])
+    with pytest.raises(ValueError, match="expected 0"):
+        getattr(in_numpy, sweep)(local)
+    with pytest.raises(ValueError, match="expected 0"):
+        getattr(in_torch, sweep)(torch.from_numpy(local))
+
+
+def test_the_twin_refuses_what_torch_refuses():
+    x = torch.arange(-2.0, 2.0).reshape(2, 2)
+    for refused in (lambda: in_torch.sum(x, dim=2), lambda: in_torch.reshape(x, ())):
+        with pytest.raises((IndexError, RuntimeError)):
+            refused()
+    assert in_torch.pow(x, 0.5).isnan().tolist() == [[True, True], [False, False]]
 
 
 def test_what_forward_mode_cannot_do_it_refuses():

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlib.backprop import explorers
+from nnlib.backprop import explorers, in_torch
 from nnlib.backprop.experiments import compare
 from nnlib.backprop.in_numpy import (
     deep_mlp,
     deep_mlp_backward,
     mlp_loss,
     mlp_loss_backward,
+    residual_mlp_backward,
     tanh_layer_backward,
     tied_mlp_backward,
 )
@@ -31,6 +32,17 @@ def network(seed, n=5, d=4, h=3, k=3):
 
 
 # ----------------------------------------------------------------------------------------------- laws
+
+
+def test_at_the_kink_every_version_has_slope_0():
+    """A unit that is exactly 0, as with a bias and an input of 0, passes nothing back."""
+    args = [np.array(a) for a in ([[1.0, 2.0], [0.0, 0.0]], [[2.0, -1.0]], [0.0], [[3.0], [5.0]], [0.5, 0.5])]
+    expected = residual_mlp_backward(np.ones((2, 2)), *args)
+    for version in (in_torch.residual_mlp, in_torch.official["residual_mlp"]):
+        inputs = [torch.from_numpy(a).requires_grad_() for a in args]
+        version(*inputs).sum().backward()
+        for ours, theirs in zip(expected, inputs, strict=True):
+            np.testing.assert_array_equal(ours, theirs.grad)
 
 
 @few

@@ -247,7 +247,7 @@ def test_sliders_answer(opened, latencies):
         times, back = [], {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}
         answered = True
         for _ in range(PRESSES):
-            milliseconds = box.press(slider, key, seconds=1)
+            milliseconds = box.press(slider, key, seconds=2)
             if milliseconds is not None:
                 times.append(milliseconds)
             elif answered:  # the end of the slider, or nothing left to change: turn around
@@ -282,7 +282,7 @@ def test_a_text_can_be_typed(opened):
             assert not box.error(), f"{box.name}: {box.error()}"
             field.fill("7 §")
             field.press("Enter")
-            expect(box.place.locator("pre[style*='b00020']")).to_contain_text(control.label, timeout=5_000)
+            expect(box.place.locator("pre[style*='b00020']")).to_contain_text(control.label, timeout=20_000)
             assert box.picture() == typed, f"{box.name}: the last good picture does not stay"
             box.button("Reset").click()
             opened.lab.wait_idle(opened.page)

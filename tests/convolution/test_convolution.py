@@ -129,6 +129,15 @@ def test_what_does_not_fit_is_named():
             call()
 
 
+def test_the_twin_takes_the_numbers_of_numpy():
+    x, two = torch.ones(1, 1, 5, 5), np.int64(2)
+    for y in (in_torch.max_pool2d(x, two), in_torch.avg_pool2d(x, 2, stride=two)):
+        assert y.shape == (1, 1, 2, 2)
+    assert in_torch.pad(x, (two, two)).shape == (1, 1, 5, 9)
+    with pytest.raises(TypeError, match="expected a tuple of ints"):
+        in_torch.pad(x, (True, True))
+
+
 def test_the_padding_modes_of_torchs_layer():
     x = drawn(0, 2, 3, 5, 6)
     for ours, theirs in (("reflect",) * 2, ("replicate",) * 2, ("circular",) * 2, ("constant", "zeros")):

@@ -6,7 +6,7 @@ import torch
 
 from nnlib import core, layers
 from nnlib.convolution import in_numpy
-from nnlib.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential, fit
+from nnlib.layers import Conv2d, ConvTranspose2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential, fit
 
 CONV = [c for c in core.cases("convolution.conv2d") if "bias" in c.args]
 POOL = core.cases("convolution.max_pool2d")
@@ -119,8 +119,28 @@ def test_what_does_not_fit_is_named():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="groups is 2; expected a divisor of 3"):
         Conv2d(3, 4, 3, groups=2, rng=rng)
+    with pytest.raises(ValueError, match="groups is 0; expected a divisor"):
+        Conv2d(3, 4, 3, groups=0, rng=rng)
     model = Sequential(Conv2d(1, 4, 3, rng=rng))
     with pytest.raises(ValueError, match="conv2d: x has 2 channels; expected"):
         model(np.ones((1, 2, 8, 8)))
     with pytest.raises(ValueError, match="conv2d: x has shape"):
         model(np.ones((1, 64)))
+
+
+def test_groups_that_do_not_divide_the_channels_are_refused():
+    for kind in (Conv2d, ConvTranspose2d):
+        for channels in ((4, 6), (6, 4)):
+            with pytest.raises(ValueError, match=f"{kind.__name__}: groups is 4; expected a divisor"):
+                kind(*channels, 3, groups=4, bias=False, rng=np.random.default_rng(0))
+
+
+def test_a_residual_block_takes_pictures_of_two_sizes_that_lead_to_one():
+    rng = np.random.default_rng(0)
+    block = Residual(
+        Conv2d(1, 2, 3, stride=2, padding=1, rng=rng), shortcut=Conv2d(1, 2, 1, stride=2, rng=rng)
+    )
+    for size in (8, 7, 8):
+        x = rng.normal(size=(2, 1, size, size)).astype(np.float32)
+        y = block.forward(x)
+        assert y.shape == (2, 2, 4, 4) and block.backward(np.ones_like(y)).shape == x.shape

@@ -66,7 +66,7 @@ def test_the_float_type_loses_nothing(dtype):
     assert np.array_equal(split.x_test, digits().x_test)  # sixteenths are exact in every float type
 
 
-@pytest.mark.parametrize("dtype", [int, np.uint8, bool])
+@pytest.mark.parametrize("dtype", [int, np.uint8, bool, "no type", "torch.float32", Path])
 def test_other_types_are_refused(dtype):
     with pytest.raises(TypeError, match="expected a float type"):
         digits(dtype)

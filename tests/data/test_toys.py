@@ -187,6 +187,13 @@ def test_noise_must_be_a_number(name):
         TOYS[name](10, "much", rng())
 
 
+def test_the_other_amounts_must_be_numbers_too():
+    with pytest.raises(TypeError, match="spirals: turns is a str; expected a number"):
+        spirals(10, 0.1, rng(), turns="two")
+    with pytest.raises(TypeError, match="circles: factor is a NoneType; expected a number"):
+        circles(10, 0.1, rng(), factor=None)
+
+
 @pytest.mark.parametrize("name", TOYS)
 @pytest.mark.parametrize("bad", [0, None, np.random.RandomState(0), np.random])
 def test_rng_must_be_a_generator(name, bad):

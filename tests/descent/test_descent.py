@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnlib.core import numerical_gradient
-from nnlib.descent import experiments
+from nnlib.descent import experiments, in_torch
 from nnlib.descent import in_numpy as descent
 from nnlib.descent.cases import rotated
 from nnlib.explorer import explore
@@ -36,6 +36,24 @@ def test_the_bound_is_two_over_the_largest_eigenvalue(factor, grows):
     path = descent.gradient_descent(rng.normal(size=3), hessian, factor * 2 / 30, 1000)
     height = descent.quadratic(path, hessian)
     assert (height[-1] > height[0]) == grows
+
+
+@pytest.mark.parametrize("module, array", [(descent, np.array), (in_torch, torch.tensor)])
+def test_a_flat_surface_has_sharpness_0_and_a_nearly_flat_one_its_own(module, array):
+    start = array([0.6, 0.8])
+    assert module.power_iteration(array([[0.0, 0.0], [0.0, 0.0]]), start, 5) == 0
+    tiny = module.power_iteration(array([[1e-13, 0.0], [0.0, 1e-13]]), start, 5)
+    np.testing.assert_allclose(tiny, 1e-13)
+
+
+@pytest.mark.parametrize("module, array", [(descent, np.array), (in_torch, torch.tensor)])
+def test_a_matrix_that_is_no_hessian_is_refused(module, array):
+    """One version would read both halves of it, the other the lower half alone."""
+    lopsided, start = array([[1.0, 2.0], [0.0, 3.0]]), array([1.0, 1.0])
+    with pytest.raises(ValueError, match="gradient_descent: .* expected a symmetric matrix"):
+        module.gradient_descent(start, lopsided, 0.1, 2)
+    with pytest.raises(ValueError, match="power_iteration: .* expected a symmetric matrix"):
+        module.power_iteration(lopsided, start, 2)
 
 
 def test_descent_that_starts_on_the_ridge_stays_there_and_leaves_it_with_a_touch():
@@ -124,4 +142,8 @@ def test_divergence_is_drawn_as_such():
     explorer = explore("descent.descent", lr=0.2)
     assert explorer.result["lost"] is not None
     assert "diverged" in explorer._note(explorer.values, explorer.result)
+    # From far out even a step below the bound is too long: the bound speaks of the lowest point only.
+    far = explore("descent.descent", surface="two valleys", x0=2.0, lr=0.2)
+    note = far._note(far.values, far.result)
+    assert far.result["lost"] is not None and "stable at the lowest point below" in note
     assert explore("descent.learning_rate", task="moons", lr=30.0).result["history"].loss[-1] > 1

@@ -95,6 +95,25 @@ def test_the_library_with_the_mask_that_it_drew_itself(name, p):
     np.testing.assert_allclose(grad, x.grad.numpy(), atol=1e-12)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", RANDOM)
+def test_dropping_hides_no_nan(name, value):
+    """0 times NaN or infinity is NaN: what diverged shows in all versions, whether it was dropped or kept."""
+    _, shape, entries = RANDOM[name]
+    x, mask = np.ones(shape), np.random.default_rng(0).random(entries) >= 0.5
+    x[0, :2], mask[0, :2] = value, (True, False)
+    with np.errstate(invalid="ignore"):
+        y = getattr(d, name)(x, mask)
+    assert np.isnan(y[0, 1]).all() and np.isfinite(y[1:]).all()
+    grad_x, _ = getattr(d, f"{name}_backward")(np.ones(shape), x, mask)
+    for version in (getattr(in_torch, name), in_torch.official[name]):
+        given = torch.tensor(x, requires_grad=True)
+        theirs = version(given, torch.tensor(mask), 0.5, True)
+        theirs.backward(torch.ones(shape))
+        np.testing.assert_allclose(theirs.detach(), y, atol=1e-12)
+        np.testing.assert_allclose(given.grad, grad_x, atol=1e-12)
+
+
 def test_the_official_operation_is_given_our_mask_and_no_other():
     x, rng = torch.randn(4, 5, dtype=torch.float64), np.random.default_rng(0)
     mask = torch.from_numpy(rng.random((4, 5)) >= 0.5)

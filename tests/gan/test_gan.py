@@ -54,6 +54,15 @@ def test_distances_are_zero_at_home_symmetric_and_bounded(seed):
     assert gan.frechet_distance(a, a + shift) == pytest.approx(3 * shift**2)
 
 
+def test_equal_samples_find_the_same_partners_in_both_versions():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 3, 40) * 1.0, rng.integers(0, 3, 40) + 0.1 * rng.normal(size=40)
+    inputs = [torch.from_numpy(v).requires_grad_() for v in (x, y)]
+    in_torch.wasserstein_distance(*inputs).backward()
+    for grad, theirs in zip(gan.wasserstein_distance_backward(np.array(1.0), x, y), inputs):
+        np.testing.assert_allclose(grad, theirs.grad.numpy(), atol=1e-15)
+
+
 def test_frechet_distance_is_the_formula_with_a_root_of_a_matrix():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 4)) @ rng.normal(size=(4, 4)), rng.normal(1, 2, (20, 4))
@@ -65,7 +74,11 @@ def test_frechet_distance_is_the_formula_with_a_root_of_a_matrix():
 
 
 def test_copies_have_full_precision_and_recall_and_no_distance():
-    x = np.random.default_rng(0).normal(size=(20, 3))
+    for seed in range(20):  # rounding must not put the distance below 0
+        x = np.random.default_rng(seed).normal(5, 2, size=(20, 3))
+        for version, copy in ((gan, x[::-1].copy()), (in_torch, torch.from_numpy(x[::-1].copy()))):
+            one = x if version is gan else torch.from_numpy(x)
+            assert 0 <= version.frechet_distance(one, copy) < 1e-10
     assert gan.precision_recall(x, x.copy()) == (1, 1)
     assert (gan.nearest_distance(x[:5], x) == 0).all()
     one_mode = x[0] + 1e-3 * np.random.default_rng(1).normal(size=(20, 3))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nnlib.backprop.in_numpy import deep_mlp, deep_mlp_backward
-from nnlib.gradient_flow import explorers, in_torch
+from nnlib.gradient_flow import explorers, in_numpy, in_torch
 from nnlib.gradient_flow.in_numpy import (
     cliff,
     cliff_backward,
@@ -121,6 +121,21 @@ def test_a_gate_chooses_between_the_layer_and_its_input(seed):
     np.testing.assert_array_equal(highway(x, weight, bias, gate, -shut), np.tanh(x @ weight.T + bias))
 
 
+@pytest.mark.parametrize("name", ["residual_block", "preact_block"])
+def test_where_a_relu_gets_exactly_0_all_versions_pass_nothing(name):
+    """Dark pixels and biases of 0: central differences cannot tell, so the versions tell each other."""
+    rng = np.random.default_rng(0)
+    x, g = rng.integers(-1, 2, (2, 6, 3)).astype(float)
+    x[0] = 0
+    arrays = x, rng.normal(size=(4, 3)), np.zeros(4), rng.normal(size=(3, 4)), np.zeros(3)
+    mine = getattr(in_numpy, f"{name}_backward")(g, *arrays)
+    for version in (getattr(in_torch, name), in_torch.official[name]):
+        tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+        theirs = torch.autograd.grad(version(*tensors), tensors, torch.tensor(g))
+        for one, other in zip(mine, theirs):
+            np.testing.assert_allclose(one, other, atol=1e-12)
+
+
 # ------------------------------------------------------------------------------------------ explorers
 
 
@@ -150,7 +165,8 @@ def test_what_the_number_format_cannot_hold_becomes_zero_or_infinite():
     assert vanished["float64"][1][0] > 0
     assert np.isinf(exploded[0]).any() and np.isnan(exploded[1]).all()
     assert explorers._size(0.0) == "exactly 0" and explorers._size(np.inf) == "infinite"
-    assert explorers._size(2.3e-7) == "2·10⁻⁷"
+    sizes = {2.3e-7: "2·10⁻⁷", 0.0123: "0.012", 9.97: "10", 99.6: "100", 150.4: "150", 4000: "4·10³"}
+    assert {value: explorers._size(value) for value in sizes} == sizes
 
 
 def test_the_gradient_can_grow_although_all_eigenvalues_are_inside_the_circle():

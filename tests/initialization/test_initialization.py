@@ -15,6 +15,7 @@ from torch import nn
 
 from nnlib import core
 from nnlib.initialization import in_numpy as init
+from nnlib.initialization import in_torch as twin
 from nnlib.layers import BatchNorm1d, Linear, ReLU, Residual, Sequential, draw, initialize
 
 DENSE, TALL, KERNEL = (80, 200), (240, 60), (32, 16, 5, 5)
@@ -109,7 +110,9 @@ def test_fans_of_any_shape_are_torchs(shape):
 
 @pytest.mark.parametrize("nonlinearity", core.documented(init.calculate_gain)[0].choices)
 def test_gains_without_a_parameter_are_torchs(nonlinearity):
-    assert init.calculate_gain(nonlinearity) == pytest.approx(nn.init.calculate_gain(nonlinearity), rel=1e-15)
+    theirs = pytest.approx(nn.init.calculate_gain(nonlinearity), rel=1e-15)
+    assert init.calculate_gain(nonlinearity) == theirs
+    assert twin.calculate_gain(nonlinearity).item() == theirs
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])

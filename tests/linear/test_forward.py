@@ -101,6 +101,18 @@ def test_twice_the_units_a_quarter_of_the_error():
     assert errors[1] <= (3 / 128) ** 2 / 8  # gap² / 8, times the largest second derivative, which is 1
 
 
+def test_at_a_point_the_slope_is_the_one_on_its_left():
+    """Both versions take it, as relu does at 0; before the first point it is 0."""
+    x = np.array([0.0, 1.0, 3.0])
+    arguments = x, x, np.array([0.0, 2.0, 1.0])
+    grad_x, grad_knots, grad_values = in_numpy.relu_interpolation_backward(np.ones(3), *arguments)
+    assert grad_x.tolist() == [0, 2, -0.5]
+    tensors = [torch.tensor(v, requires_grad=True) for v in arguments]
+    in_torch.relu_interpolation(*tensors).sum().backward()
+    for own, tensor in zip((grad_x, grad_knots, grad_values), tensors):
+        np.testing.assert_allclose(own, tensor.grad)
+
+
 @pytest.mark.parametrize("knots", [[0.0, 0.0, 1.0], [1.0, 0.0], [0.0]], ids=str)
 def test_points_out_of_order_are_refused_by_both(knots):
     arguments = np.zeros(2), np.array(knots), np.zeros(len(knots))
@@ -172,6 +184,21 @@ def test_a_digit_leaves_the_picture_when_it_is_shifted():
     right, left = shifted(picture, 2), shifted(picture, -1)
     assert np.array_equal(right[:, 2:], picture[:, :-2]) and not right[:, :2].any()
     assert np.array_equal(left[:, :-1], picture[:, 1:]) and not left[:, -1].any()
+
+
+def test_a_unit_that_is_dead_everywhere_is_drawn_as_nothing():
+    explorer = explore("linear.signal", activation="relu", kind="moons", seed=0, unit=5)
+    np.testing.assert_array_equal(explorer.result["plane"], 0.5)
+
+
+def test_a_digit_that_is_misread_anyway_does_not_meet_the_goal():
+    explorer = explore("linear.digit", digit=1, example=8)
+    assert explorer.result["p"].argmax() != 1
+    explorer.update(silent=1)
+    assert explorer.result["p"].argmax() != 1
+    assert not explorer.goal.met(explorer.values, explorer.result)
+    explorer.update(digit=3, example=0, silent=7)
+    assert explorer.goal.met(explorer.values, explorer.result)
 
 
 def test_a_silent_unit_is_silent_and_the_tiles_add_up():

@@ -106,7 +106,12 @@ def test_a_ring_marks_each_wrong_point(playground):
 def test_the_percentage_is_not_rounded_up(playground):
     playground.update(lr=0.3)
     assert playground.result["accuracy"] < 1
-    assert playground._canvas.artists["accuracy"].get_text() == "99 %"
+    says = playground._canvas.artists["accuracy"]
+    assert says.get_text() == "99 %"
+    for right in range(explorers.POINTS + 1):
+        accuracy = 1 - np.repeat([False, True], [right, explorers.POINTS - right]).mean()
+        explorers.draw(playground._canvas.artists, playground.result | {"accuracy": accuracy})
+        assert says.get_text() == f"{100 * right // explorers.POINTS} %"
 
 
 # ------------------------------------------------------------------------------------------ live training

@@ -16,10 +16,8 @@ from nnlib.lora import in_numpy, in_torch
 from nnlib.lora.in_torch import LoRAModel, NF4Linear
 from nnlib.optimizers.in_numpy import adam
 
-rng = np.random.default_rng(0)
 
-
-def thin(O, D, R, generator=rng):
+def thin(O, D, R, generator):
     return dict(lora_A=generator.normal(size=(R, D)), lora_B=generator.normal(size=(O, R)))
 
 
@@ -60,7 +58,17 @@ def in_numpy_cases(name):
     return [case for case in cases(np.random.default_rng(0)) if case.name == name]
 
 
+def test_a_row_without_length_does_not_spoil_the_others():
+    weight, A, B = torch.tensor([[3.0, 4], [0, 0]]), torch.ones(1, 2), torch.zeros(2, 1)
+    merged = in_torch.dora_merge(weight, A, B, torch.tensor([10.0, 1]))
+    np.testing.assert_allclose(merged[0].numpy(), [6, 8], rtol=1e-6)
+    with np.errstate(all="ignore"):
+        mine = in_numpy.dora_merge(*[v.numpy() for v in (weight, A, B, torch.tensor([10.0, 1]))])
+    np.testing.assert_allclose(merged.numpy(), mine, rtol=1e-6)
+
+
 def test_a_fresh_adapter_changes_nothing_and_only_b_has_a_gradient():
+    rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(4, 6)), rng.normal(size=(5, 6))
     A, B = in_numpy.init_lora(rng.random((2, 6)), 5)
     assert np.array_equal(in_numpy.lora_linear(x, weight, None, A, B), x @ weight.T)
@@ -89,15 +97,34 @@ def test_low_rank_is_the_best_there_is(r, seed):
         in_numpy.low_rank(delta, 6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", [[-1.5, 0.5, 1.5], [1.5, 0.5, -1.5], [0.0, 1.0, -1.0], [0.0, -2.0, 2.0]])
+def test_the_first_of_two_largest_numbers_decides_the_sign(row, dtype):
+    delta = np.array([row], dtype)
+    for lora_A in (in_numpy.low_rank(delta, 1)[0], in_torch.low_rank(torch.from_numpy(delta), 1)[0].numpy()):
+        assert lora_A[0, np.abs(lora_A[0]).argmax()] > 0
+
+
 def test_a_mixed_batch_is_each_sample_with_its_own_adapter():
+    rng = np.random.default_rng(0)
     x, weight, bias = rng.normal(size=(5, 2, 3)), rng.normal(size=(4, 3)), rng.normal(size=4)
-    adapters = [thin(4, 3, 2) for _ in range(3)]
+    adapters = [thin(4, 3, 2, rng) for _ in range(3)]
     A, B = (np.stack([adapter[k] for adapter in adapters]) for k in ("lora_A", "lora_B"))
     which = np.array([2, -1, 0, 2, 1])
     y = in_numpy.mixed_lora_linear(x, weight, bias, A, B, which)
     for n, k in enumerate(which):
         alone = x[n] @ weight.T + bias if k < 0 else in_numpy.lora_linear(x[n], weight, bias, A[k], B[k])
         np.testing.assert_allclose(y[n], alone, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int32])
+def test_adapters_may_be_counted_in_integers_of_any_size(dtype):
+    """torch takes bytes as an index for a mask, and other small integers for no index at all."""
+    generator = np.random.default_rng(0)
+    shapes = (6, 3), (5, 3), (5,), (2, 2, 3), (2, 5, 2)
+    arrays = *(generator.normal(size=shape) for shape in shapes), np.array([1, 0, 1, 0, 0, 1], dtype)
+    twin = in_torch.mixed_lora_linear(*map(torch.from_numpy, arrays))
+    np.testing.assert_allclose(twin.numpy(), in_numpy.mixed_lora_linear(*arrays), atol=1e-12)
 
 
 def test_dora_reads_the_direction_of_a_row_and_not_its_length():
@@ -110,7 +137,8 @@ def test_dora_reads_the_direction_of_a_row_and_not_its_length():
     np.testing.assert_allclose(in_numpy.dora_linear(**longer), in_numpy.dora_linear(**args), atol=1e-12)
     whole = args | dict(lora_A=np.eye(weight.shape[1]), lora_B=in_numpy.delta_weight(A, B, **options))
     whole |= dict(lora_alpha=float(weight.shape[1]), use_rslora=False)  # an adapter that is its own product
-    grad_v = in_numpy.dora_linear_backward(rng.normal(size=(len(x), len(weight))), **whole)[-2]
+    g = np.random.default_rng(0).normal(size=(len(x), len(weight)))
+    grad_v = in_numpy.dora_linear_backward(g, **whole)[-2]
     v = in_numpy.merge(weight, A, B, **options)
     np.testing.assert_allclose((grad_v * v).sum(axis=1), 0, atol=1e-12)
 
@@ -145,6 +173,8 @@ def test_the_layer_computes_its_pair(bias):
     for mine, other in zip((layer.backward(g), layer.grad_A, layer.grad_B), wanted, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-13)
     np.testing.assert_allclose(layer.merged().forward(x), layer.forward(x), atol=1e-13)
+    with pytest.raises(ValueError, match="LoRALinear: r is 0; expected an int from 1 on"):
+        LoRALinear(Linear(5, 4, rng=generator), 0, 3.0, rng=generator)
     with pytest.raises(ValueError, match=r"LoRALinear: x has shape \(5,\); expected \(N, 5\)"):
         layer.check(x[0])
 

@@ -13,6 +13,7 @@ from nnlib import core
 from nnlib.layers import Linear, Sequential, Sigmoid, fit
 from nnlib.losses import experiments, in_torch
 from nnlib.losses import in_numpy as losses
+from nnlib.losses.explorers import points
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=30, deadline=None)
@@ -123,6 +124,14 @@ def test_no_line_near_the_fitted_one_is_better(seed, delta):
             assert least <= loss(slope * x + intercept, y) + 1e-9, name
 
 
+@pytest.mark.parametrize("seed, x, y, copies", [(0, -2.5, -10.0, 8), (10, 8.0, 5.0, 4)])
+def test_the_line_of_huber_is_found_where_a_small_delta_makes_it_slow(seed, x, y, copies):
+    x, y = points(seed, x, y, copies)
+    slope, intercept = experiments.fit_line(x, y, "Huber", delta=0.05)
+    pull = np.clip(slope * x + intercept - y, -0.05, 0.05)
+    assert abs(pull.sum()) < 1e-8 and abs(pull @ x) < 1e-8
+
+
 # --------------------------------------------------------------------------------------------- the edges
 
 
@@ -135,8 +144,12 @@ def test_certain_probabilities_cost_100_and_pull_as_in_torch():
     grad_x, grad_target = losses.binary_cross_entropy_backward(np.ones(5), p, yes, None, "none")
     np.testing.assert_allclose(grad_x, x.grad)
     assert np.isfinite(grad_target).all()
-    twin = in_torch.binary_cross_entropy(torch.from_numpy(p), target, reduction="none")
-    np.testing.assert_allclose(twin, theirs.detach(), atol=1e-12)
+    own, target = torch.tensor(p, requires_grad=True), torch.tensor(yes, requires_grad=True)
+    twin = in_torch.binary_cross_entropy(own, target, reduction="none")
+    twin.sum().backward()
+    np.testing.assert_allclose(twin.detach(), theirs.detach(), atol=1e-12)
+    np.testing.assert_allclose(own.grad, x.grad, atol=1e-12)
+    np.testing.assert_allclose(target.grad, grad_target)
 
 
 def test_a_variance_below_eps_still_hears_that_it_is_too_small():
@@ -157,6 +170,58 @@ def test_a_probability_of_0_costs_nothing_and_warns_of_nothing():
     log_one_hot = np.array([[0.0, -np.inf]])
     assert losses.nll_loss(log_one_hot, np.array([0])) == 0
     assert losses.nll_loss_backward(1.0, log_one_hot, np.array([0]))[0].tolist() == [[-1, 0]]
+
+
+def test_a_probability_too_small_for_1_minus_p_still_costs_something():
+    p, no = np.array([1e-20]), np.array([0.0])
+    assert losses.binary_cross_entropy(p, no) == pytest.approx(1e-20, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "multi_margin_loss"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_class_numbers_may_be_small_integers(name, dtype):
+    x, target = scores(0, rows=4)  # as many rows as classes: a uint8 index would pass for a mask
+    small = target.astype(dtype)
+    loss = getattr(losses, name)(x, target)
+    assert getattr(losses, name)(x, small) == loss
+    twin = getattr(in_torch, name)(torch.from_numpy(x), torch.from_numpy(small))
+    np.testing.assert_allclose(twin, loss)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_class_that_is_ruled_out_by_a_score_of_minus_infinity(reduction):
+    """Wherever it is not the target: as in torch, where 0 times infinity does not occur either."""
+    x, target = np.array([[0.5, -np.inf, 1.0], [-np.inf, 2.0, 0.0]]), np.array([2, -100])
+    loss = losses.cross_entropy(x, target, reduction=reduction)
+    grad_output = np.ones_like(loss)
+    grad_x, _ = losses.cross_entropy_backward(grad_output, x, target, reduction=reduction)
+    for f in (in_torch.cross_entropy, F.cross_entropy):
+        scores = torch.tensor(x, requires_grad=True)
+        theirs = f(scores, torch.tensor(target), reduction=reduction)
+        theirs.backward(torch.from_numpy(grad_output))
+        np.testing.assert_allclose(loss, theirs.detach(), atol=1e-15)
+        np.testing.assert_allclose(grad_x, scores.grad, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "name, x, target, settings",
+    [
+        ("l1_loss", [1.0, 2.0], [1.0, 2.0], {}),
+        ("smooth_l1_loss", [1.0, 2.0], [1.0, 2.0], {"beta": 0.0}),
+        ("huber_loss", [1.5, -1.5], [1.0, -1.0], {"delta": 0.5}),
+        ("hinge", [1.0, -1.0], [1, -1], {}),
+        ("multi_margin_loss", [[1.0, 0.0, 0.0]], [0], {}),
+        ("multi_margin_loss", [[1.0, 0.0, 0.0]], [0], {"p": 2}),
+    ],
+)
+def test_at_a_kink_the_slope_is_torchs(name, x, target, settings):
+    grad_x = getattr(losses, f"{name}_backward")(1.0, np.array(x), np.array(target), **settings)[0]
+    official = getattr(F, name, None)
+    for f in filter(None, (getattr(in_torch, name), official)):
+        inputs = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+        like = torch.int64 if isinstance(np.ravel(target)[0], np.integer) else torch.float64
+        f(inputs, torch.tensor(target, dtype=like), **settings).backward()
+        np.testing.assert_array_equal(grad_x, inputs.grad, err_msg=name)
 
 
 @pytest.mark.parametrize("version", [losses, in_torch])
@@ -204,6 +269,15 @@ def test_fit_takes_any_loss_with_its_backward_beside_it(name, dtype):
     history = fit(net, rng.normal(size=(40, 5)), targets(name), lr=0.05, epochs=30, loss=loss)
     assert history.loss[-1] < history.loss[0] and history.diverged_at is None
     assert net.params.dtype == net.grads.dtype == dtype
+
+
+@pytest.mark.parametrize("name", [n for n in core.public(losses) if not n.endswith("_backward")])
+def test_a_plain_number_as_grad_output_leaves_float32_alone(name):
+    f, backward = getattr(losses, name), getattr(losses, f"{name}_backward")
+    for args in (case.cast("float32") for case in core.cases(f"losses.{name}")):
+        if np.ndim(f(**args)) == 0:
+            grads = [grad for grad in backward(1.0, **args) if grad is not None]
+            assert grads and all(grad.dtype == np.float32 for grad in grads)
 
 
 # ----------------------------------------------------------------------------- what the figures show

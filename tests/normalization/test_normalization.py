@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnlib.layers import BatchNorm1d, GroupNorm, LayerNorm, Linear, Sequential, fit
 from nnlib.normalization import in_numpy as norm
+from nnlib.normalization import in_torch
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(2, 5), st.sampled_from((2, 4, 6)), st.integers(2, 5))
@@ -158,3 +161,72 @@ def test_a_constant_channel_becomes_its_bias():
     bias = np.array([1.0, -2.0])
     np.testing.assert_array_equal(norm.batch_norm(x, np.ones(2), bias), np.tile(bias, (4, 1)))
     assert np.isfinite(norm.batch_norm_backward(np.ones((4, 2)), x)).all()
+
+
+@pytest.mark.parametrize("shape, groups", [((1, 1), 1), ((1, 3), 3), ((1, 3, 1, 1), 3)], ids=str)
+def test_a_single_sample_of_one_value_per_group_is_refused_as_in_torch(shape, groups):
+    x = np.ones(shape)
+    calls = {
+        "reference": lambda: norm.group_norm(x, groups),
+        "backward": lambda: norm.group_norm_backward(x, x, groups),
+        "twin": lambda: in_torch.group_norm(torch.tensor(x), groups),
+        "library": lambda: torch.nn.functional.group_norm(torch.tensor(x), groups),
+    }
+    for name, call in calls.items():
+        with pytest.raises(
+            ValueError, match="more than 1 value per" if name == "library" else "than one value"
+        ):
+            call()
+    twice = np.concatenate([x, x])
+    np.testing.assert_array_equal(norm.group_norm(twice, groups), 0)
+
+
+def test_a_range_without_width_is_refused_in_both_directions():
+    x, end = np.ones((2, 1)), np.ones(1)
+    for call in (lambda: norm.min_max(x, end, end), lambda: norm.min_max_backward(x, x, end, end)):
+        with pytest.raises(ValueError, match="expected high > low"):
+            call()
+
+
+def test_a_size_may_be_a_number_of_numpy():
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    for name in ("layer_norm", "rms_norm"):
+        for f, array in ((getattr(norm, name), x.numpy()), (getattr(in_torch, name), x)):
+            np.testing.assert_array_equal(f(array, np.int64(3)), f(array, 3))
+
+
+# -------------------------------------------------------------------------------------------- layers
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda number: BatchNorm1d(4, eps=number(1e-5), momentum=number(0.1)),
+        lambda number: LayerNorm(4, eps=number(1e-5)),
+        lambda number: GroupNorm(2, 4, eps=number(1e-5)),
+    ],
+    ids=["batch", "layer", "group"],
+)
+def test_numbers_of_numpy_leave_a_layer_in_float32(make):
+    layer, other = make(np.float64), make(float)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    for mode in (True, True, False):
+        layer.training = other.training = mode
+        y, grad_x = layer.forward(x), layer.backward(x)
+        assert y.dtype == grad_x.dtype == layer.check(x).dtype == np.float32
+        np.testing.assert_array_equal(y, other.forward(x))
+
+
+@pytest.mark.parametrize("momentum", [None, 2.0, -0.1])
+def test_a_momentum_that_is_no_share_is_refused_at_once(momentum):
+    with pytest.raises((TypeError, ValueError), match="momentum is"):
+        BatchNorm1d(3, momentum=momentum)
+
+
+def test_a_model_that_diverged_may_still_be_looked_at():
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(3, 4, rng=rng), BatchNorm1d(4), Linear(4, 2, rng=rng))
+    x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+    fit(model, x, y, lr=1e30, epochs=20)
+    assert not np.isfinite(model[1].running["running_var"]).any()
+    assert model(x).shape == (20, 2)

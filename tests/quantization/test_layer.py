@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nnlib.layers import Conv2d, FakeQuantized, Flatten, Linear, ReLU, Sequential, fit
+from nnlib.layers import Conv2d, ConvTranspose2d, FakeQuantized, Flatten, Linear, ReLU, Sequential, fit
 
 
 def fake(weight, bits):
@@ -54,8 +54,15 @@ def test_training_moves_the_exact_weights_and_a_copy_is_free():
     np.testing.assert_array_equal(copy(x), before)
 
 
+def test_bits_may_come_from_an_array():
+    layer = FakeQuantized(Linear(2, 2, rng=np.random.default_rng(0)), bits=np.arange(3, 9)[-1])
+    assert layer.most == 127
+
+
 def test_what_cannot_be_rounded_is_refused():
     with pytest.raises(ValueError, match="ReLU has no weight"):
         FakeQuantized(ReLU())
+    with pytest.raises(ValueError, match="a ConvTranspose2d came"):  # its axis 0 holds the inputs
+        FakeQuantized(ConvTranspose2d(2, 3, 3, rng=np.random.default_rng(0)))
     with pytest.raises(ValueError, match="bits is 1; expected an int from 2 to 16"):
         FakeQuantized(Linear(2, 2, rng=np.random.default_rng(0)), bits=1)

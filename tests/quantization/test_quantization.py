@@ -1,5 +1,7 @@
 """Laws of quantization, and what torch does bit for bit."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nnlib.exercises import diagnose
+from nnlib.quantization import exercises, explorers, in_torch
 from nnlib.quantization import in_numpy as q
-from nnlib.quantization import in_torch
 
 PUBLISHED_NF4 = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
@@ -50,6 +53,86 @@ def test_scale_and_zero_point_are_those_of_torch_s_observer(low, high, symmetric
     theirs = [float(v) for v in observer.calculate_qparams()]
     mine = q.choose_qparams(np.float32(low), np.float32(high), -127, 127, symmetric)
     np.testing.assert_allclose([float(v) for v in mine], theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, tiny", [(np.float32, 1e-44), (np.float64, 5e-324)])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_range_too_narrow_for_its_steps_counts_as_one_of_nothing_but_0(dtype, tiny, symmetric):
+    low, high = np.zeros(1, dtype), np.full(1, tiny, dtype)
+    scale, zero_point = q.choose_qparams(low, high, symmetric=symmetric)
+    assert scale == 1 and zero_point == (0 if symmetric else -128)
+
+
+def test_a_grid_that_no_integer_of_32_bits_holds_is_refused():
+    x, grid = np.array([3e9]), dict(quant_min=0, quant_max=2**32)
+    with pytest.raises(ValueError, match="quantize: the grid is from 0 to 4294967296; expected"):
+        q.quantize(x, np.array(1.0), **grid)
+    with pytest.raises(ValueError, match="quantize: the grid is from 0 to 4294967296; expected"):
+        in_torch.quantize(torch.from_numpy(x), torch.tensor(1.0, dtype=torch.float64), **grid)
+    assert q.fake_quantize(x, np.array(1.0), **grid) == 3e9  # floats hold it
+
+
+def test_scale_and_zero_point_have_the_same_types_in_both_versions():
+    low, high = np.float32([-1.0]), np.float32([2.0])
+    for symmetric, version in product((False, True), (q, in_torch)):
+        ends = (low, high) if version is q else (torch.from_numpy(low), torch.from_numpy(high))
+        scale, zero_point = version.choose_qparams(*ends, symmetric=symmetric)
+        assert str(scale.dtype).endswith("float32") and str(zero_point.dtype).endswith("int32")
+        with pytest.raises(ValueError, match="choose_qparams: the grid is from 0 to 1099511627776; expected"):
+            version.choose_qparams(*ends, 0, 2**40, symmetric)  # its zero point would wrap around
+
+
+def test_the_ends_of_int32_do_not_wrap_around_in_float32():
+    x, grid = np.float32([3e9, -3e9, 1]), dict(quant_min=-(2**31), quant_max=2**31 - 1)
+    ends = [2**31 - 1, -(2**31), 1]
+    assert q.quantize(x, np.ones((), np.float32), **grid).tolist() == ends
+    assert in_torch.quantize(torch.from_numpy(x), torch.tensor(1.0), **grid).tolist() == ends
+
+
+@pytest.mark.parametrize("name", ["quantize", "fake_quantize", "fake_quantize_backward"])
+@pytest.mark.parametrize("zero_point, low", [(np.array(300), -128), (None, 1)])
+def test_a_zero_point_off_the_grid_is_refused_as_in_torch(name, zero_point, low):
+    given = dict(x=np.ones(2), scale=np.array(0.5), zero_point=zero_point, quant_min=low)
+    tensors = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in given.items()}
+    with pytest.raises(ValueError, match=f"{name}: zero_point is .*; expected {low} to 127"):
+        getattr(q, name)(*[np.ones(2)] * name.endswith("_backward"), **given)
+    if not name.endswith("_backward"):
+        with pytest.raises(ValueError, match=f"{name}: zero_point is .*; expected {low} to 127"):
+            getattr(in_torch, name)(**tensors)
+    with pytest.raises(RuntimeError, match="`zero_point` must be between"):
+        torch.fake_quantize_per_tensor_affine(tensors["x"], 0.5, int(zero_point or 0), low, 127)
+
+
+@pytest.mark.parametrize("unit", [2.0**-100, 2.0**60])
+def test_a_searched_range_grows_with_its_numbers_also_where_their_squares_do_not_fit(unit):
+    x, unit = np.random.default_rng(0).normal(size=50).astype(np.float32), np.float32(unit)
+    plain = q.range_mse(x, -8, 7)
+    assert q.range_mse(unit * x, -8, 7) == (unit * plain[0], unit * plain[1])
+    twin = in_torch.range_mse(torch.from_numpy(unit * x), -8, 7)
+    np.testing.assert_allclose([float(v / unit) for v in twin], plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", ["one_too_many", "without_sign", "signed_maximum"])
+def test_a_wrong_group_scale_is_named_although_the_result_is_int8(wrong):
+    largest = {"one_too_many": lambda b: 2 ** (b - 1), "without_sign": lambda b: 2**b - 1}
+    size = np.asarray if wrong == "signed_maximum" else np.abs
+
+    def mine(x, group_size=64, bits=4):
+        groups = x.reshape(*x.shape[:-1], -1, group_size)
+        scale = size(groups).max(axis=-1) / largest.get(wrong, lambda b: 2 ** (b - 1) - 1)(bits)
+        scale = np.where(scale == 0, 1, scale).astype(x.dtype)
+        return np.round(groups / scale[..., None]).reshape(x.shape).astype(np.int8), scale
+
+    message = {f.__name__: text for text, f in exercises.quantize_groups.mistakes}[wrong]
+    assert diagnose(exercises.quantize_groups, mine).lines[0] == message
+
+
+@pytest.mark.parametrize("kind", explorers.KINDS)
+def test_the_whole_range_cuts_nothing_off(kind):
+    explorer = explorers.grid()
+    for bits, outlier in product((2, 4, 7, 8), (0.0, 12.0)):
+        explorer.update(layer=3, bits=bits, kind=kind, percentile=100.0, outlier=outlier)
+        assert explorer.result["cut"] == 0 and explorer.result["error"][1] == 0
 
 
 @given(bits=arrays(np.int64, 12, elements=st.integers(-8, 7)))
@@ -127,6 +210,7 @@ def test_every_number_of_a_format_is_itself(dtype):
     np.testing.assert_array_equal(q.round_to_float(values[finite], dtype), values[finite])
     np.testing.assert_array_equal(q.float_bits(values[finite], dtype), bits[finite])
     np.testing.assert_array_equal(q.round_to_float(values[~finite], dtype), values[~finite])
+    assert str(in_torch.float_bits(torch.ones(1), dtype).numpy().dtype) == f"uint{8 * kind.itemsize}"
 
 
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float16", "bfloat16"])
@@ -148,6 +232,14 @@ def test_what_is_removed_is_smaller_than_what_stays(x, amount):
     assert (~mask).sum() == round(amount * x.size)
     if mask.any() and not mask.all():
         assert np.abs(x[~mask]).max() <= np.abs(x[mask]).min()
+
+
+def test_of_equal_numbers_the_first_are_removed():
+    x = np.random.default_rng(0).integers(0, 3, (5, 9)) * 1.0
+    for amount in (0.1, 0.5, 0.9):
+        mask = q.magnitude_mask(x, amount)
+        np.testing.assert_array_equal(in_torch.magnitude_mask(torch.from_numpy(x), amount).numpy(), mask)
+        assert (np.diff(mask[np.abs(x) == np.abs(x[~mask]).max()].astype(int)) >= 0).all()
 
 
 def test_a_plain_number_as_scale_changes_no_dtype():

@@ -59,6 +59,8 @@ def test_layers_are_torchs(kind, settings, lengths, dtype):
     if lengths is not None:
         unpack = torch.nn.utils.rnn.pad_packed_sequence
         y, _ = unpack(y, batch_first=first, total_length=T)
+        behind = np.arange(T) >= lengths[:, None]
+        x[behind if first else behind.T] = np.nan
     last = core.as_tuple(last)
 
     for _ in range(2):  # the second time in buffers that were used before
@@ -165,6 +167,9 @@ def test_what_does_not_fit_is_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(NotImplementedError, match="dropout=0.5.*expected dropout=0.0"):
         LSTM(2, 3, rng=rng, dropout=0.5)
+    for sizes, message in (((2, 0), "hidden_size is 0"), ((2, 3, 0), "num_layers is 0; expected at least 1")):
+        with pytest.raises(ValueError, match=message):
+            GRU(*sizes, rng=rng)
     layer = GRU(2, 3, batch_first=True, rng=rng, dtype=np.float64)
     with pytest.raises(ValueError, match=r"GRU: x has shape \(4, 2\); expected \(N, T, D\)"):
         layer(np.zeros((4, 2)))
@@ -174,3 +179,18 @@ def test_what_does_not_fit_is_refused():
         layer(np.zeros((4, 5, 2)), lengths=np.array([1, 2, 3, 6]))
     with pytest.raises(ValueError, match="h_0"):
         layer(np.zeros((4, 5, 2)), state=np.zeros((1, 3, 3)))
+
+
+def test_arguments_stand_where_torch_has_them():
+    rng = np.random.default_rng(0)
+    assert RNN(2, 3, 1, "relu", rng=rng).nonlinearity == torch.nn.RNN(2, 3, 1, "relu").nonlinearity == "relu"
+    assert not any(name.startswith("bias") for name in RNN(2, 3, 1, "tanh", False, rng=rng).params)
+    for layer in (
+        LSTM(2, 3, 1, True, True, 0.0, True, rng=rng),
+        GRU(2, 3, 1, True, True, 0.0, True, rng=rng),
+    ):
+        assert layer.batch_first and len(layer.directions) == 2
+    with pytest.raises(NotImplementedError, match="dropout=0.5"):
+        LSTM(2, 3, 2, True, False, 0.5, rng=rng)
+    with pytest.raises(ValueError, match="nonlinearity is 'reul'; expected 'tanh' or 'relu'"):
+        RNN(2, 3, nonlinearity="reul", rng=rng)

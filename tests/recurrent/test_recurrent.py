@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnlib import core
 from nnlib.data import KINDS, names
-from nnlib.recurrent import in_numpy
+from nnlib.recurrent import in_numpy, in_torch
 from nnlib.recurrent.experiments import ALPHABET, adding_problem, encode, start
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
@@ -47,12 +49,37 @@ def test_a_sequence_in_two_pieces_is_the_sequence_if_the_state_goes_on(kind, see
 @given(seed=seeds, lengths=st.lists(st.integers(1, 6), min_size=3, max_size=3), reverse=st.booleans())
 def test_each_sequence_is_as_if_read_alone_whatever_stands_behind_its_end(kind, seed, lengths, reverse):
     run, x, state = sequence(kind, seed)
+    for n, length in enumerate(lengths):
+        x[length:, n] = np.nan
     y, final = run(x, state, lengths=np.array(lengths), reverse=reverse)
     for n, length in enumerate(lengths):
         alone, last = run(x[:length, n : n + 1], [s[n : n + 1] for s in state], reverse=reverse)
         equal(y[:length, n], alone[:, 0])
         assert not y[length:, n].any()
         equal([s[n] for s in final], [s[0] for s in last])
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_no_gradient_sees_what_stands_behind_an_end(kind, reverse):
+    rng, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(4, 3, 2))
+    given = [rng.normal(size=(3, 4)) for _ in range(2 if kind == "lstm" else 1)]
+    given += [*start(rng, GATES[kind], 2, 4), np.array([2, 4, 1]), reverse]
+    f, backward = getattr(in_numpy, kind), getattr(in_numpy, f"{kind}_backward")
+    filled = [np.where(np.arange(4)[:, None, None] < given[-2][:, None], x, fill) for fill in (0, np.nan)]
+    grads = [backward(core.grad_outputs(f(v, *given)), v, *given)[:-1] for v in filled]
+    for zeros, unknown in zip(*grads, strict=True):
+        np.testing.assert_array_equal(unknown, zeros)
+
+
+def test_relu_has_slope_0_at_0_in_all_versions():
+    x, zeros = np.ones((2, 3)), [np.zeros(s) for s in ((2, 4), (4, 3), (4, 4), (4,), (4,))]
+    mine = in_numpy.rnn_cell_backward(np.ones((2, 4)), x, *zeros, nonlinearity="relu")
+    for f in (in_torch.rnn_cell, in_torch.official["rnn_cell"]):
+        leaves = [torch.from_numpy(v).requires_grad_() for v in (x, *zeros)]
+        f(*leaves, "relu").sum().backward()
+        for a, leaf in zip(mine, leaves, strict=True):
+            assert not a.any() and not leaf.grad.any()
 
 
 @pytest.mark.parametrize("kind", GATES)

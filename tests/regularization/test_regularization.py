@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nnlib.layers import BatchNorm1d, Dropout, Linear, ReLU, Sequential, fit, stop_early
 from nnlib.regularization import in_numpy as r
+from nnlib.regularization import in_torch
 
 
 def rng(seed=0):
@@ -79,6 +81,18 @@ def test_early_stopping_follows_its_rule(losses, patience, min_delta):
             break
 
 
+def test_the_twin_of_early_stopping_takes_a_loss_from_item():
+    best, bad, stop = in_torch.early_stopping(0.5)
+    best, bad, stop = in_torch.early_stopping(0.75, best, bad, patience=1)
+    assert (best.item(), bad.item(), stop.item()) == (0.5, 1, True)
+
+
+def test_group_softshrink_leaves_the_shortest_rows_alone_without_a_threshold():
+    x = np.array([[3e-15, -4e-15], [0.0, 0.0], [1.0, 2.0]])
+    for y in (r.group_softshrink(x, 0.0), in_torch.group_softshrink(torch.from_numpy(x), 0.0).numpy()):
+        np.testing.assert_allclose(y, x, rtol=1e-12)
+
+
 def _net(seed):
     g = rng(seed)
     layers = Linear(5, 16, rng=g), BatchNorm1d(16), ReLU(), Dropout(0.2, rng=g), Linear(16, 2, rng=g)
@@ -121,6 +135,19 @@ def test_the_identity_warps_nothing():
     np.testing.assert_allclose(r.grid_sample(x, r.affine_grid(same, x.shape)), x, atol=1e-12)
 
 
+def test_at_the_center_of_a_pixel_all_versions_take_the_same_slope():
+    """The places of an image that nothing moves are all kinks: the slopes to the left and right differ."""
+    x, theta = rng().normal(size=(2, 2, 4, 8)), np.tile(np.eye(2, 3), (2, 1, 1))
+    theta[1, 0, 2] = 2 / 8  # and moved by a whole pixel
+    grid, g = r.affine_grid(theta, x.shape), rng(1).normal(size=x.shape)
+    mine = r.grid_sample_backward(g, x, grid)
+    for f in (in_torch.grid_sample, in_torch.official["grid_sample"]):
+        leaves = [torch.from_numpy(v.copy()).requires_grad_() for v in (x, grid)]
+        f(*leaves).backward(torch.from_numpy(g))
+        for a, leaf in zip(mine, leaves, strict=True):
+            np.testing.assert_allclose(a, leaf.grad.numpy(), atol=1e-12)
+
+
 def test_a_shift_by_whole_pixels_moves_them():
     x = rng().normal(size=(1, 1, 4, 8))
     shift = np.array([[[1, 0, 2 / 8], [0, 1, 0]]])  # one pixel: what stood to the right comes here
@@ -154,6 +181,18 @@ def test_a_row_named_twice_is_refused(call):
         call(np.array([0, 1, 1]))
 
 
+def test_the_twins_take_an_order_in_small_integers():
+    x, target, order = rng().normal(size=(3, 1, 4, 4)), np.eye(3), np.array([1, 2, 0])
+    tensors = torch.from_numpy(x), torch.from_numpy(target)
+    for dtype in (torch.uint8, torch.int16):
+        small = torch.from_numpy(order).to(dtype)
+        y = in_torch.mixup(tensors[0], 0.3, small)
+        np.testing.assert_allclose(y.numpy(), r.mixup(x, 0.3, order))
+        mixed = in_torch.cutmix(*tensors, 0.5, small, 2, 2)
+        for a, b in zip(mixed, r.cutmix(x, target, 0.5, order, 2, 2), strict=True):
+            np.testing.assert_allclose(a.numpy(), b)
+
+
 # -------------------------------------------------------------------------------------------- judging
 
 
@@ -168,3 +207,12 @@ def test_bias_and_variance_add_up_to_the_error():
     predictions, target = rng().normal(size=(7, 11)), rng(1).normal(size=11)
     bias2, variance = r.bias_variance(predictions, target)
     assert bias2 + variance == pytest.approx(((predictions - target) ** 2).mean(), rel=1e-12)
+
+
+def test_a_row_of_zeros_gets_no_gradient_from_its_length():
+    weight = np.array([[3.0, -4.0], [0.0, 0.0], [0.0, 2.0]])
+    tensor = torch.from_numpy(weight).requires_grad_()
+    in_torch.group_lasso(tensor, 0.5).backward()
+    grad = r.group_lasso_backward(np.ones(()), weight, 0.5)
+    np.testing.assert_allclose(grad, tensor.grad.numpy(), atol=1e-15)
+    assert not grad[1].any()
