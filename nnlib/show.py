@@ -46,7 +46,7 @@ def card(path: str) -> Card:
         tuple(
             f"{what}: {why[name]}." for what, m, table in reasons if name in (why := getattr(m, table, {}))
         ),
-        tuple((what, ", ".join(texts)) for what, texts in rows.items()),
+        tuple((what, "measured: " + ", ".join(texts)) for what, texts in rows.items()),
         columns=(Code("NumPy", *by_hand), Code("PyTorch", twins[0] + autograd, twins[1])),
     )
 

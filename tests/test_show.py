@@ -45,9 +45,9 @@ def test_every_function_can_be_shown(path):
 def test_the_text_of_a_card():
     assert repr(CARD).splitlines() == [
         "✓ they agree · normalization.batch_norm over 8 cases, measured: on " + " and ".join(show.devices()),
-        "  NumPy = PyTorch = F.batch_norm | to 1e-12 in float64, to 1e-5 in float32",
-        "  backward by hand = autograd | to 1e-12 in float64, to 1e-5 in float32",
-        "  backward by hand = central differences | to 1e-8 in float64",
+        "  NumPy = PyTorch = F.batch_norm | measured: to 1e-12 in float64, to 1e-5 in float32",
+        "  backward by hand = autograd | measured: to 1e-12 in float64, to 1e-5 in float32",
+        "  backward by hand = central differences | measured: to 1e-8 in float64",
     ]
 
 
