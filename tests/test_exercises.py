@@ -372,6 +372,16 @@ def test_what_is_said(mine, said):
         assert part in text, text
 
 
+def test_a_wrong_answer_of_true_and_false_is_told_as_any_other():
+    exercise = EXERCISES["regularization.early_stopping"]
+
+    def early_stopping(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+        best, bad, stop = exercise.solution(loss, best, num_bad_epochs, patience, min_delta)
+        return best, bad, np.array(loss > 0.65)
+
+    assert "`stop` is wrong" in lines(early_stopping, exercise)[0]
+
+
 def test_square_matrices_betray_a_missing_transpose():
     square = Exercise(
         lambda a, b: a @ b, [], "", lambda rng: [Case("", dict(a=A, b=rng.normal(size=(3, 3))))]

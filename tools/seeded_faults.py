@@ -220,8 +220,8 @@ FAULTS = [
     Fault(
         "another one-sided slope at the kink",
         "activations/in_numpy",
-        "np.where(x > 0, grad_output, 0)",
-        "np.where(x >= 0, grad_output, 0)",
+        "np.where(x <= 0, 0, grad_output)",
+        "np.where(x < 0, 0, grad_output)",
         "activations.relu-",
     ),
     Fault(
@@ -331,8 +331,8 @@ FAULTS = [
     Fault(
         "the twin of dropconnect keeps the other weights",
         "dropout/in_torch",
-        "torch.where(keep, x / (1 - p), x.new_zeros(()))",
-        "torch.where(keep, x.new_zeros(()), x / (1 - p))",
+        "x * keep / (1 - p)",
+        "x * ~keep / (1 - p)",
         "dropout.dropconnect",
         after="def _drop",
     ),
@@ -530,8 +530,8 @@ FAULTS = [
     Fault(
         "-1 picks the last adapter instead of none",
         "lora/in_torch",
-        "F.pad(stack, (0, 0, 0, 0, 0, 1))[adapter]",
-        "stack[adapter]",
+        "F.pad(stack, (0, 0, 0, 0, 0, 1))[adapter.long()]",
+        "stack[adapter.long()]",
         "lora.mixed_lora_linear",
     ),
     Fault(

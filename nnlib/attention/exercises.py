@@ -180,6 +180,95 @@ def summed_over_the_queries(query, key, value):
         return z / z.sum(axis=-2, keepdims=True) @ value
 
 
+def _causal_weights(query, key):
+    scores = query @ key.swapaxes(-1, -2) / query.shape[-1] ** 0.5
+    return _softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
+
+
+@causal.mistake(
+    "Your mask is the wrong way round: np.tri is True where a place may look, so there the score stays. You "
+    "shut out the past and the place itself, and the last place sees nothing."
+)
+def mask_inverted(query, key, value):
+    with np.errstate(invalid="ignore"):
+        return _causal(query, key, value, mask=~np.tri(query.shape[-2], dtype=bool))
+
+
+@causal.mistake(
+    "Each place sees the one behind it: your mask ends one key too late. The diagonal is the last that a "
+    "place may see."
+)
+def one_key_too_late(query, key, value):
+    return _causal(query, key, value, mask=np.tri(query.shape[-2], k=1, dtype=bool))
+
+
+@causal.mistake(
+    "Everything became NaN. Did you multiply the mask by -np.inf? 0 times infinity is NaN: choose with "
+    "np.where instead."
+)
+def zero_times_infinity(query, key, value):
+    return np.full((*query.shape[:-1], value.shape[-1]), np.nan, query.dtype)
+
+
+@causal.mistake(
+    "Your softmax runs over axis 1. That is the axis of the keys only if nothing stands in front: with a "
+    "batch or heads count from the end, axis=-1."
+)
+def softmax_over_axis_one(query, key, value):
+    with np.errstate(invalid="ignore"):
+        return _causal(query, key, value, axis=1)
+
+
+@causal.mistake(
+    "You scaled with query.shape[1]. With a batch or heads in front that is another axis: E is "
+    "query.shape[-1]."
+)
+def width_of_axis_one(query, key, value):
+    return _causal(query, key, value, width=query.shape[1])
+
+
+@causal.mistake(
+    "You divided by the sum of all exponentials. Each row has a sum of its own: its weights add up to 1."
+)
+def one_sum_for_all(query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / query.shape[-1] ** 0.5
+    scores = np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf)
+    z = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return z / z.sum() @ value
+
+
+@causal.mistake("You did not divide by the sum of the row: the weights of a query have to add up to 1.")
+def not_divided(query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / query.shape[-1] ** 0.5
+    scores = np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf)
+    return np.exp(scores - scores.max(axis=-1, keepdims=True)) @ value
+
+
+@causal.mistake(
+    "You exchanged queries and keys. A row of the scores belongs to one *query*: it holds how well every key "
+    "fits it."
+)
+def keys_that_ask(query, key, value):
+    return _causal(key, query, value)
+
+
+@causal.mistake("Your weights are transposed: row i of them, not column i, mixes the values for query i.")
+def weights_transposed(query, key, value):
+    return _causal_weights(query, key).swapaxes(-1, -2) @ value
+
+
+@causal.mistake(
+    "You divided the output by the square root of E. It belongs to the scores, before the softmax."
+)
+def output_scaled(query, key, value):
+    return _causal(query, key, value, width=1) / query.shape[-1] ** 0.5
+
+
+@causal.mistake("The square root of E came twice: it divides the scores, and your output once more.")
+def output_scaled_too(query, key, value):
+    return _causal(query, key, value) / query.shape[-1] ** 0.5
+
+
 # --------------------------------------------------------------------------------- attention, backwards
 
 
@@ -330,6 +419,168 @@ def value_without_transpose(grad_output, query, key, value):
     return _gradients(grad_output, query, key, value, flip=("value",))
 
 
+@gradients.mistake("grad_key lacks the scale; grad_query has it. Both stand behind the same scores.")
+def key_without_scale(grad_output, query, key, value):
+    grad_query, grad_key, grad_value = _gradients(grad_output, query, key, value)
+    return grad_query, grad_key * np.sqrt(query.shape[-1]), grad_value
+
+
+@gradients.mistake("grad_query lacks the scale; grad_key has it. Both stand behind the same scores.")
+def query_without_scale(grad_output, query, key, value):
+    grad_query, grad_key, grad_value = _gradients(grad_output, query, key, value)
+    return grad_query * np.sqrt(query.shape[-1]), grad_key, grad_value
+
+
+@gradients.mistake(
+    "grad_value has the scale, too. It belongs to the scores; the values are not multiplied by it."
+)
+def value_with_scale(grad_output, query, key, value):
+    grad_query, grad_key, grad_value = _gradients(grad_output, query, key, value)
+    return grad_query, grad_key, grad_value / np.sqrt(query.shape[-1])
+
+
+def _back_from(grad_scores, w, grad_output, query, key):
+    """The three gradients from those of the scores, which lack the scale."""
+    grad_scores = grad_scores / np.sqrt(query.shape[-1])
+    return grad_scores @ key, grad_scores.swapaxes(-1, -2) @ query, w.swapaxes(-1, -2) @ grad_output
+
+
+def _weights_and_gradients(grad_output, query, key, value, axis=-1, width=None):
+    w = _softmax(query @ key.swapaxes(-1, -2) / np.sqrt(width or query.shape[-1]), axis)
+    return w, grad_output @ value.swapaxes(-1, -2)
+
+
+@gradients.mistake("A bracket is missing: w multiplies grad_w and the shared part alike.")
+def bracket_missing(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    return _back_from(w * grad_w - (w * grad_w).sum(axis=-1, keepdims=True), w, grad_output, query, key)
+
+
+@gradients.mistake(
+    "You took the mean of grad_w * w for the shared part. The weights add up to 1 already: sum."
+)
+def mean_for_sum(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    grad_scores = w * (grad_w - (w * grad_w).mean(axis=-1, keepdims=True))
+    return _back_from(grad_scores, w, grad_output, query, key)
+
+
+@gradients.mistake("Your shared part is the plain sum of grad_w. Each of its numbers counts by its weight.")
+def plain_sum(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    return _back_from(w * (grad_w - grad_w.sum(axis=-1, keepdims=True)), w, grad_output, query, key)
+
+
+@gradients.mistake(
+    "Your shared part is one sum over everything. Each row has its own: axis=-1, keepdims=True."
+)
+def one_shared_part(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    return _back_from(w * (grad_w - (w * grad_w).sum()), w, grad_output, query, key)
+
+
+@gradients.mistake(
+    "You added the shared part. What a row shares is subtracted, so that its gradients sum to 0."
+)
+def shared_part_added(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    grad_scores = w * (grad_w + (w * grad_w).sum(axis=-1, keepdims=True))
+    return _back_from(grad_scores, w, grad_output, query, key)
+
+
+@gradients.mistake(
+    "You multiplied grad_scores by the wrong partner: moving a query counts the key it meets, and the other "
+    "way round."
+)
+def partners_exchanged(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    grad_scores = w * (grad_w - (w * grad_w).sum(axis=-1, keepdims=True)) / np.sqrt(query.shape[-1])
+    back = w.swapaxes(-1, -2) @ grad_output
+    return grad_scores @ query, grad_scores.swapaxes(-1, -2) @ key, back
+
+
+@gradients.mistake("Your softmax runs over the queries. The weights of one query add up to 1: axis=-1.")
+def softmax_backward_over_the_queries(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value, axis=-2)
+    return _back_from(w * (grad_w - (w * grad_w).sum(axis=-2, keepdims=True)), w, grad_output, query, key)
+
+
+@gradients.mistake(
+    "The softmax is missing where you compute the weights again: these are the scores. Every gradient needs "
+    "the weights."
+)
+def scores_for_weights(grad_output, query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    grad_w = grad_output @ value.swapaxes(-1, -2)
+    grad_scores = scores * (grad_w - (scores * grad_w).sum(axis=-1, keepdims=True))
+    return _back_from(grad_scores, scores, grad_output, query, key)
+
+
+@gradients.mistake(
+    "grad_value is made from the scores. It needs what multiplied the values: the weights, after the softmax."
+)
+def value_from_the_scores(grad_output, query, key, value):
+    grad_query, grad_key, _ = _gradients(grad_output, query, key, value)
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    return grad_query, grad_key, scores.swapaxes(-1, -2) @ grad_output
+
+
+@gradients.mistake("Your weights have the causal mask. Here nothing is masked: every query sees every key.")
+def masked_here_too(grad_output, query, key, value):
+    w, grad_w = _causal_weights(query, key), grad_output @ value.swapaxes(-1, -2)
+    return _back_from(w * (grad_w - (w * grad_w).sum(axis=-1, keepdims=True)), w, grad_output, query, key)
+
+
+def _with_width(grad_output, query, key, value, width):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value, width=width)
+    root = np.sqrt(width / query.shape[-1])
+    grad_scores = w * (grad_w - (w * grad_w).sum(axis=-1, keepdims=True)) / root
+    return _back_from(grad_scores, w, grad_output, query, key)
+
+
+@gradients.mistake("You scaled with the width of the values. E is that of the queries: query.shape[-1].")
+def scaled_by_the_values(grad_output, query, key, value):
+    return _with_width(grad_output, query, key, value, value.shape[-1])
+
+
+@gradients.mistake("You scaled with the number of places. E is the width of a query: query.shape[-1].")
+def scaled_by_the_places(grad_output, query, key, value):
+    return _with_width(grad_output, query, key, value, query.shape[-2])
+
+
+@gradients.mistake(
+    "grad_w - w * (the sum of grad_w) is the way back through the *logarithm* of a softmax. Here each number "
+    "of grad_w counts by its weight, and w stands in front."
+)
+def log_softmax(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    return _back_from(grad_w - w * grad_w.sum(axis=-1, keepdims=True), w, grad_output, query, key)
+
+
+@gradients.mistake("Your grad_w is transposed: its rows belong to the queries, as those of grad_output do.")
+def grad_w_transposed(grad_output, query, key, value):
+    w, grad_w = _weights_and_gradients(grad_output, query, key, value)
+    grad_w = grad_w.swapaxes(-1, -2)
+    return _back_from(w * (grad_w - (w * grad_w).sum(axis=-1, keepdims=True)), w, grad_output, query, key)
+
+
+@gradients.mistake("grad_value holds value itself. Moving a value counts grad_output, by the weights.")
+def value_for_grad_output(grad_output, query, key, value):
+    grad_query, grad_key, _ = _gradients(grad_output, query, key, value)
+    w, _ = _weights_and_gradients(grad_output, query, key, value)
+    return grad_query, grad_key, w.swapaxes(-1, -2) @ value
+
+
+@gradients.mistake(
+    "Your weights are not divided by the sum of their row: those of a query have to add up to 1."
+)
+def weights_not_divided(grad_output, query, key, value):
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    w = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    grad_w = grad_output @ value.swapaxes(-1, -2)
+    return _back_from(w * (grad_w - (w * grad_w).sum(axis=-1, keepdims=True)), w, grad_output, query, key)
+
+
 # ------------------------------------------------------------------------------------- softmax in pieces
 
 
@@ -458,12 +709,85 @@ def the_smaller_maximum(m1, total1, y1, m2, total2, y2):
         return m, first * total1 + second * total2, first * y1 + second * y2
 
 
+def _merged(m, first, second, total1, y1, total2, y2):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return m, first * total1 + second * total2, first * y1 + second * y2
+
+
+def _shrunk_to(m, m1, total1, y1, m2, total2, y2):
+    with np.errstate(over="ignore"):
+        return _merged(m, np.exp(m1 - m), np.exp(m2 - m), total1, y1, total2, y2)
+
+
 @merge.mistake(
     "You added the maxima. The largest score of both parts is the larger of the two: np.maximum(m1, m2)."
 )
 def maxima_added(m1, total1, y1, m2, total2, y2):
-    _, total, y = merge_blocks(m1, total1, y1, m2, total2, y2)
-    return m1 + m2, total, y
+    return _shrunk_to(m1 + m2, m1, total1, y1, m2, total2, y2)
+
+
+@merge.mistake(
+    "You kept everything relative to m2. Where m1 is far larger exp(m1 - m2) overflows: the common m is the "
+    "larger of the two."
+)
+def relative_to_the_second(m1, total1, y1, m2, total2, y2):
+    return _shrunk_to(m2, m1, total1, y1, m2, total2, y2)
+
+
+@merge.mistake(
+    "You took one largest score for all rows. Each query has its own: np.maximum(m1, m2) compares row by row."
+)
+def one_maximum_for_all(m1, total1, y1, m2, total2, y2):
+    return _shrunk_to(np.maximum(m1, m2).max(), m1, total1, y1, m2, total2, y2)
+
+
+@merge.mistake(
+    "The sign in exp is turned: yours grow, exp(m - m1) and exp(m - m2). No factor may be above 1."
+)
+def factors_that_grow(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    with np.errstate(over="ignore"):
+        return _merged(m, np.exp(m - m1), np.exp(m - m2), total1, y1, total2, y2)
+
+
+@merge.mistake(
+    "You compared the two maxima with each other, exp(m1 - m2). Each is compared with the common m, or one "
+    "of the two overflows."
+)
+def compared_with_each_other(m1, total1, y1, m2, total2, y2):
+    with np.errstate(over="ignore"):
+        first, second = np.exp(m1 - m2), np.exp(m2 - m1)
+    return _merged(np.maximum(m1, m2), first, second, total1, y1, total2, y2)
+
+
+@merge.mistake("exp is missing: you multiplied by the differences m1 - m and m2 - m themselves.")
+def differences_without_exp(m1, total1, y1, m2, total2, y2):
+    m = np.maximum(m1, m2)
+    return _merged(m, m1 - m, m2 - m, total1, y1, total2, y2)
+
+
+@merge.mistake("You multiplied y by the totals as well. y is a sum, not a mean: it shrinks, and that is all.")
+def y_times_the_totals(m1, total1, y1, m2, total2, y2):
+    m, total, _ = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m, total, np.exp(m1 - m) * total1 * y1 + np.exp(m2 - m) * total2 * y2
+
+
+@merge.mistake(
+    "You made y a mean, weighted by the totals. It stays a sum of exp(score - m) times values: shrink each "
+    "part and add."
+)
+def y_as_a_mean(m1, total1, y1, m2, total2, y2):
+    m, total, _ = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m, total, (total1 * y1 + total2 * y2) / (total1 + total2)
+
+
+@merge.mistake(
+    "You multiplied y1 and y2 by their totals, as if they were means. Nothing has been divided yet: they are "
+    "sums, and they only shrink."
+)
+def y_as_a_shrunk_mean(m1, total1, y1, m2, total2, y2):
+    m, total, _ = merge_blocks(m1, total1, y1, m2, total2, y2)
+    return m, total, (np.exp(m1 - m) * total1 * y1 + np.exp(m2 - m) * total2 * y2) / total
 
 
 # -------------------------------------------------------------------------------------------- the cache
@@ -485,6 +809,8 @@ def _cache_cases(rng):
     for note, new in (("one new place", 1), ("three new places", 3)):
         old = dict(key_cache=rng.normal(size=(2, 5, 4)), value_cache=rng.normal(size=(2, 5, 3)))
         yield Case("cache", {**_three(rng, (2,), new, 4, 3), **old}, note)
+    old = dict(key_cache=rng.normal(size=(2, 3, 4, 4)), value_cache=rng.normal(size=(2, 3, 4, 3)))
+    yield Case("cache", {**_three(rng, (2, 3), 2, 4, 3), **old}, "batch and heads")
 
 
 cache = Exercise(
@@ -578,6 +904,127 @@ def cache_divided_by_width(query, key, value, key_cache, value_cache):
 @cache.mistake("The scale is missing: divide the scores by the square root of E.")
 def cache_without_scale(query, key, value, key_cache, value_cache):
     return _cached(query * np.sqrt(query.shape[-1]).astype(query.dtype), key, value, key_cache, value_cache)
+
+
+def _attended(scores, values, mask):
+    return _softmax(np.where(mask, scores, -np.inf)) @ values
+
+
+def _cached_scores(query, key, value, key_cache, value_cache, width=None):
+    """Scaled scores, the right mask, and the longer caches."""
+    keys = np.concatenate([key_cache, key], axis=-2)
+    values = np.concatenate([value_cache, value], axis=-2)
+    scores = query @ keys.swapaxes(-1, -2) / np.sqrt(width or query.shape[-1])
+    new, seen = scores.shape[-2:]
+    return scores, np.tri(new, seen, seen - new, dtype=bool), keys, values
+
+
+@cache.mistake(
+    "Your mask is moved the wrong way, by L - S: the cache would be out of view. What is cached comes first, "
+    "and every new place sees all of it."
+)
+def negative_offset(query, key, value, key_cache, value_cache):
+    with np.errstate(invalid="ignore"):
+        return _cached(query, key, value, key_cache, value_cache, k=-key_cache.shape[-2])
+
+
+@cache.mistake(
+    "Your mask is the wrong way round: where it is True the score stays. You shut out what a place may see, "
+    "and the last place sees nothing."
+)
+def cache_mask_inverted(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    with np.errstate(invalid="ignore"):
+        return _attended(scores, values, ~mask), keys, values
+
+
+@cache.mistake(
+    "Your mask is a triangle of the wrong side: each new place sees itself and what comes *after* it, and "
+    "nothing of the cache."
+)
+def cache_sees_only_the_future(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    mask = np.triu(np.ones_like(mask), k=key_cache.shape[-2])
+    return _attended(scores, values, mask), keys, values
+
+
+@cache.mistake(
+    "Your mask is moved by L, the number of new places. It is moved by the number of cached ones: they are "
+    "all in view."
+)
+def moved_by_the_new(query, key, value, key_cache, value_cache):
+    return _cached(query, key, value, key_cache, value_cache, k=query.shape[-2])
+
+
+@cache.mistake(
+    "Your triangle stands over the first keys, and the last are in full view. The new places come last: the "
+    "triangle belongs there."
+)
+def triangle_over_the_old(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    new, seen = mask.shape
+    mask = np.tri(new, seen, dtype=bool) | (np.arange(seen) >= new)
+    return _attended(scores, values, mask), keys, values
+
+
+@cache.mistake("You put 0 in place of the scores that are shut out. exp(0) is 1: use -np.inf.")
+def cache_zero_for_infinity(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    return _softmax(np.where(mask, scores, 0)) @ values, keys, values
+
+
+@cache.mistake(
+    "You masked after the softmax. Then what is shut out has taken its share already: mask the scores."
+)
+def cache_masked_too_late(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    return (_softmax(scores) * mask) @ values, keys, values
+
+
+@cache.mistake("Your softmax runs over the queries. Each query shares its weight out over the keys: axis=-1.")
+def cache_softmax_over_the_queries(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    with np.errstate(invalid="ignore"):
+        return _softmax(np.where(mask, scores, -np.inf), axis=-2) @ values, keys, values
+
+
+@cache.mistake("You divided by the sum of all exponentials. Each query has a sum of its own.")
+def cache_one_sum_for_all(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    scores = np.where(mask, scores, -np.inf)
+    z = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return z / z.sum() @ values, keys, values
+
+
+@cache.mistake("You scaled with the number of keys. E is the width of a query: query.shape[-1].")
+def cache_scaled_by_the_keys(query, key, value, key_cache, value_cache):
+    width = key.shape[-2] + key_cache.shape[-2]
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache, width)
+    return _attended(scores, values, mask), keys, values
+
+
+@cache.mistake("You scaled with the width of the values. E is that of the queries: query.shape[-1].")
+def cache_scaled_by_the_values(query, key, value, key_cache, value_cache):
+    width = value.shape[-1]
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache, width)
+    return _attended(scores, values, mask), keys, values
+
+
+@cache.mistake(
+    "The new values stand in front of the old ones, but the keys behind them: every weight meets the value "
+    "of another place."
+)
+def new_values_in_front(query, key, value, key_cache, value_cache):
+    scores, mask, keys, _ = _cached_scores(query, key, value, key_cache, value_cache)
+    values = np.concatenate([value, value_cache], axis=-2)
+    return _attended(scores, values, mask), keys, values
+
+
+@cache.mistake("You did not divide by the sum of the row: the weights of a query have to add up to 1.")
+def cache_not_divided(query, key, value, key_cache, value_cache):
+    scores, mask, keys, values = _cached_scores(query, key, value, key_cache, value_cache)
+    scores = np.where(mask, scores, -np.inf)
+    return np.exp(scores - scores.max(axis=-1, keepdims=True)) @ values, keys, values
 
 
 # ------------------------------------------------------------------------------------- rotary positions
@@ -701,3 +1148,78 @@ def speeds_that_rise(x, base=10000.0, offset=0):
 @rotary.mistake("You ignore base: 10000 is only its default.")
 def base_ignored(x, base=10000.0, offset=0):
     return _rotary(x, 10000.0, offset)
+
+
+@rotary.mistake(
+    "You paired neighbors, x[..., 0::2] with x[..., 1::2], and joined the results as halves. Here the first "
+    "half of x pairs with the second, and halves are what comes back."
+)
+def neighbors_joined_as_halves(x, base=10000.0, offset=0):
+    turned = _rotary(x, base, offset, pairs="neighbors")
+    return np.concatenate([turned[..., 0::2], turned[..., 1::2]], axis=-1)
+
+
+@rotary.mistake(
+    "You turned the second half with the first half *already turned*. Both lines need the old x1: give the "
+    "new one another name."
+)
+def first_half_overwritten(x, base=10000.0, offset=0):
+    half = x.shape[-1] // 2
+    y1 = _rotary(x, base, offset)[..., :half]
+    replaced = np.concatenate([y1, x[..., half:]], axis=-1)
+    return np.concatenate([y1, _rotary(replaced, base, offset)[..., half:]], axis=-1)
+
+
+@rotary.mistake("You exchanged sine and cosine: at the angle 0 nothing turns, so x1 has to meet the cosine.")
+def sine_and_cosine_exchanged(x, base=10000.0, offset=0):
+    x1, x2 = np.split(x, 2, axis=-1)
+    half = x.shape[-1] // 2
+    cos = _rotary(np.concatenate([np.ones_like(x1), 0 * x2], axis=-1), base, offset)
+    cos, sin = cos[..., :half], cos[..., half:]
+    return np.concatenate([x1 * sin - x2 * cos, x2 * sin + x1 * cos], axis=-1)
+
+
+@rotary.mistake("You subtracted the offset. The first row stands at position offset, the next one behind it.")
+def offset_subtracted(x, base=10000.0, offset=0):
+    return _rotary(x, base, -offset)
+
+
+@rotary.mistake(
+    "You added the offset to the angles. It is a number of places: it belongs to the positions, before they "
+    "are multiplied by the speeds."
+)
+def offset_on_the_angle(x, base=10000.0, offset=0):
+    t, d = x.shape[-2:]
+    angle = np.outer(np.arange(t), float(base) ** (-2 * np.arange(d // 2) / d)) + offset
+    cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
+    x1, x2 = np.split(x, 2, axis=-1)
+    return np.concatenate([x1 * cos - x2 * sin, x2 * cos + x1 * sin], axis=-1)
+
+
+@rotary.mistake("You count the pairs from 1. The first pair has i = 0 and the speed 1.")
+def pairs_counted_from_one(x, base=10000.0, offset=0):
+    t, d = x.shape[-2:]
+    angle = np.outer(np.arange(t) + offset, float(base) ** (-2 * np.arange(1, d // 2 + 1) / d))
+    cos, sin = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
+    x1, x2 = np.split(x, 2, axis=-1)
+    return np.concatenate([x1 * cos - x2 * sin, x2 * cos + x1 * sin], axis=-1)
+
+
+@rotary.mistake("The exponent is not divided by D: the speeds fall to almost nothing at the second pair.")
+def exponent_not_divided(x, base=10000.0, offset=0):
+    return _rotary(x, base, offset, power=2.0 * x.shape[-1])
+
+
+@rotary.mistake(
+    "You added waves to x. That is the sinusoidal way; here nothing is added: pairs of features are turned."
+)
+def waves_added(x, base=10000.0, offset=0):
+    half = np.zeros_like(x[..., : x.shape[-1] // 2])
+    waves = _rotary(np.concatenate([half + 1, half], axis=-1), base, offset)
+    return x + np.concatenate(np.split(waves, 2, axis=-1)[::-1], axis=-1)
+
+
+@rotary.mistake("You turned the first half and left the second as it was. Both are coordinates of one point.")
+def second_half_left(x, base=10000.0, offset=0):
+    half = x.shape[-1] // 2
+    return np.concatenate([_rotary(x, base, offset)[..., :half], x[..., half:]], axis=-1)

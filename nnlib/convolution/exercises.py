@@ -20,6 +20,13 @@ def _pictures(rng):
         yield note, dict(x=x, weight=weight, bias=bias)
 
 
+def _loops_cases(rng):
+    for note, args in _pictures(rng):
+        yield Case("conv2d_loops", args, note)
+    args = dict(x=rng.normal(size=(2, 2, 5, 6)), weight=rng.normal(size=(3, 2, 2, 3)))
+    yield Case("conv2d_loops", args, "kernel 2 x 3, no bias")
+
+
 conv2d_loops = Exercise(
     solution=in_numpy.conv2d_loops,
     hints=[
@@ -31,7 +38,7 @@ conv2d_loops = Exercise(
         'np.einsum("ncij,ocij->no", window, weight) gives y[:, :, h, w] but for the bias.',
     ],
     next="the gradient of a maximum.",
-    cases=lambda rng: [Case("conv2d_loops", args, note) for note, args in _pictures(rng)],
+    cases=lambda rng: list(_loops_cases(rng)),
 )
 
 
@@ -76,7 +83,7 @@ def averaged(x, weight, bias=None):
     "You added the bias once for every weight of a window. It is added once to each output."
 )
 def bias_in_every_product(x, weight, bias=None):
-    return _convolve(x, weight, bias * weight[0].size)
+    return _convolve(x, weight, None if bias is None else bias * weight[0].size)
 
 
 @conv2d_loops.mistake(
@@ -85,6 +92,62 @@ def bias_in_every_product(x, weight, bias=None):
 )
 def last_place_missing(x, weight, bias=None):
     return _convolve(x, weight, bias)[:, :, :-1, :-1]
+
+
+@conv2d_loops.mistake("The last row and the last column of places stayed 0: your loops end one early.")
+def loops_end_early(x, weight, bias=None):
+    y = in_numpy.conv2d.unchecked(x, weight)
+    y[:, :, -1], y[:, :, :, -1] = 0, 0
+    return y if bias is None else y + bias[:, None, None]
+
+
+@conv2d_loops.mistake("The last row of places stayed 0: the loop over h ends one early.")
+def last_row_only_missing(x, weight, bias=None):
+    y = in_numpy.conv2d.unchecked(x, weight)
+    y[:, :, -1] = 0
+    return y if bias is None else y + bias[:, None, None]
+
+
+@conv2d_loops.mistake("The last column of places stayed 0: the loop over w ends one early.")
+def last_column_only_missing(x, weight, bias=None):
+    y = in_numpy.conv2d.unchecked(x, weight)
+    y[:, :, :, -1] = 0
+    return y if bias is None else y + bias[:, None, None]
+
+
+@conv2d_loops.mistake("You subtracted the bias. It is added.")
+def bias_subtracted(x, weight, bias=None):
+    return _convolve(x, weight, None if bias is None else -bias)
+
+
+@conv2d_loops.mistake(
+    "You added the bias along the last axis, the width. It belongs to the output channels: bias[:, None, "
+    "None]."
+)
+def bias_along_the_width(x, weight, bias=None):
+    y = _convolve(x, weight, None)
+    if bias is None:
+        return y
+    return y + (bias if len(bias) in (1, y.shape[-1]) else bias[:, None, None])
+
+
+@conv2d_loops.mistake("You added the sum of all biases. Each output channel has its own.")
+def sum_of_the_biases(x, weight, bias=None):
+    y = _convolve(x, weight, None)
+    return y if bias is None else y + bias.sum()
+
+
+@conv2d_loops.mistake(
+    "Only the last channel of x is left: `=` instead of `+=` in the loop over the channels. Their products "
+    "are added up."
+)
+def last_channel_only(x, weight, bias=None):
+    return _convolve(x[:, -1:], weight[:, -1:], bias)
+
+
+@conv2d_loops.mistake("Every output channel has the same values. Each has a kernel of its own, weight[o].")
+def one_kernel_for_all(x, weight, bias=None):
+    return _convolve(x, np.repeat(weight[:1], len(weight), axis=0), bias)
 
 
 # ---------------------------------------------------------------------------------------- its backward
@@ -208,6 +271,133 @@ def bias_averaged(grad_output, x, weight, bias=None, stride=1, padding=0, dilati
 )
 def one_bias_for_all(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return *_gradients(grad_output, x, weight, bias)[:2], grad_output.sum()
+
+
+@conv2d_backward.mistake(
+    "Your loops end one early: the last row and the last column of places have gradients too."
+)
+def loops_end_one_early(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    _, _, grad_bias = _gradients(grad_output, x, weight, bias)
+    inner = grad_output.copy()
+    inner[:, :, -1], inner[:, :, :, -1] = 0, 0
+    return *_gradients(inner, x, weight, bias)[:2], grad_bias
+
+
+@conv2d_backward.mistake(
+    "In grad_x only the last output channel and the last window are left: `=` instead of `+=`. A pixel "
+    "collects from all channels and all windows."
+)
+def last_output_only(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    grad_x = np.zeros_like(x)
+    for g, window in _places(grad_output, weight):
+        grad_x[window] = np.einsum("no,ocij->ncij", g[:, -1:], weight[-1:])
+    return grad_x, grad_weight, grad_bias
+
+
+@conv2d_backward.mistake(
+    "Your grad_weight reads the first window at every place. The window slides along: x[:, :, h : h + KH, w "
+    ": w + KW]."
+)
+def one_window_for_all(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    KH, KW = weight.shape[2:]
+    grad_weight = np.einsum("no,ncij->ocij", grad_output.sum(axis=(2, 3)), x[:, :, :KH, :KW])
+    return grad_x, grad_weight, grad_bias
+
+
+@conv2d_backward.mistake("In grad_weight, rows and columns of the window are exchanged.")
+def window_transposed(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight.swapaxes(2, 3).copy(), grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_bias is a mean over batch and places. The bias was added at each of them: sum."
+)
+def bias_mean_of_all(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight, grad_output.mean(axis=(0, 2, 3))
+
+
+@conv2d_backward.mistake(
+    "grad_weight is a mean over the places. The weights were used at each of them: add up."
+)
+def weight_averaged_over_places(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight / grad_output[0, 0].size, grad_bias
+
+
+@conv2d_backward.mistake(
+    "Every output channel's weight collects the gradients of all channels in your version. weight[o] made "
+    "y[:, o] alone."
+)
+def all_outputs_for_each_weight(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    all_outputs = np.repeat(grad_output.sum(axis=1, keepdims=True), len(weight), axis=1)
+    return grad_x, _gradients(all_outputs, x, weight, bias)[1], grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_weight adds up the windows as they are. Each is multiplied by what arrives at its place."
+)
+def weight_without_gradient(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, _gradients(np.ones_like(grad_output), x, weight, bias)[1], grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_x adds up the kernels as they are. Each is multiplied by what arrives at its place."
+)
+def x_without_gradient(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return _gradients(np.ones_like(grad_output), x, weight, bias)[0], grad_weight, grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_bias counts the places. Each counts as much as what arrives there, grad_output."
+)
+def bias_counted(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight, np.full_like(grad_bias, grad_output[:, 0].size)
+
+
+@conv2d_backward.mistake(
+    "The factors are exchanged: in a product each gets the other. grad_x collects weight * g, and "
+    "grad_weight collects window * g."
+)
+def factors_exchanged(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    grad_x = np.zeros_like(x)
+    for g, window in _places(grad_output, weight):
+        grad_x[window] += g.sum(axis=1)[:, None, None, None] * x[window]
+    return grad_x, weight * grad_bias[:, None, None, None], grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_x gets the sum of a kernel at the corner of its window alone. Every pixel of the window was read, "
+    "each with its own weight."
+)
+def to_the_corner_alone(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    corner = np.einsum("nohw,oc->nchw", grad_output, weight.sum(axis=(2, 3)))
+    grad_x = np.zeros_like(x)
+    grad_x[:, :, : corner.shape[2], : corner.shape[3]] = corner
+    return grad_x, grad_weight, grad_bias
+
+
+@conv2d_backward.mistake("grad_bias is 0. It collects from every place and every picture what arrives there.")
+def bias_left_at_zero(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, grad_weight, 0 * grad_bias
+
+
+@conv2d_backward.mistake(
+    "grad_weight collects from the first picture alone. All pictures of the batch share the weights."
+)
+def first_picture_only(grad_output, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    grad_x, grad_weight, grad_bias = _gradients(grad_output, x, weight, bias)
+    return grad_x, _gradients(grad_output[:1], x[:1], weight, bias)[1], grad_bias
 
 
 # ------------------------------------------------------------------------------------------ max pooling
@@ -388,6 +578,82 @@ def windows_write_over(grad_output, x, kernel_size, stride=None, padding=0, dila
     return _written(grad_output, x, kernel_size, 1, lambda h, w, i, j: (h + i, w + j))
 
 
+@max_pool2d_backward.mistake(
+    "You wrote 1 at the largest pixel. That is the slope; what goes there is what arrives, grad_output[n, c, "
+    "h, w]."
+)
+def one_at_the_largest(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.max_pool2d_backward.unchecked(np.ones_like(grad_output), x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You gave the gradient to the smallest pixel of each window. The largest was passed on: argmax."
+)
+def to_the_smallest(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.max_pool2d_backward.unchecked(grad_output, -x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You took the largest by absolute value. A pooling takes the largest number, with its sign."
+)
+def largest_by_size(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    return in_numpy.max_pool2d_backward.unchecked(grad_output, np.abs(x), kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "All gradients landed in the first window: (i, j) count inside of a window. Add where it starts: (h * K "
+    "+ i, w * K + j)."
+)
+def added_inside_of_the_window(
+    grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False
+):
+    grad_x, K = np.zeros_like(x), kernel_size
+    for n, c, h, w in np.ndindex(grad_output.shape):
+        window = x[n, c, h * K : (h + 1) * K, w * K : (w + 1) * K]
+        grad_x[n, c, *divmod(window.argmax(), K)] += grad_output[n, c, h, w]
+    return grad_x
+
+
+@max_pool2d_backward.mistake(
+    "The last row and the last column of windows got nothing: your loops end one early."
+)
+def last_windows_missing(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    inner = grad_output.copy()
+    inner[:, :, -1], inner[:, :, :, -1] = 0, 0
+    return in_numpy.max_pool2d_backward.unchecked(inner, x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You took one maximum for all pictures and channels. Each channel of each picture has its own."
+)
+def one_maximum_for_all_channels(
+    grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False
+):
+    blocks = _blocks(x, kernel_size)
+    mask = blocks == blocks.max(axis=(0, 1, 4), keepdims=True)
+    return _unblocked(mask * grad_output[..., None], x, kernel_size)
+
+
+@max_pool2d_backward.mistake(
+    "You took one maximum for all pictures and channels, and argmax found a single pixel. Each channel of "
+    "each picture has its own."
+)
+def first_of_all_channels(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    blocks = _blocks(x, kernel_size).transpose(2, 3, 0, 1, 4)
+    flat = blocks.reshape(*blocks.shape[:2], -1)
+    mask = np.arange(flat.shape[-1]) == flat.argmax(axis=-1)[..., None]
+    mask = mask.reshape(blocks.shape).transpose(2, 3, 0, 1, 4)
+    return _unblocked(mask * grad_output[..., None], x, kernel_size)
+
+
+@max_pool2d_backward.mistake("Your windows are always 2 x 2. Take `kernel_size`.")
+def always_two(grad_output, x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    (HO, WO), grad_x = grad_output.shape[2:], np.zeros_like(x)
+    near = x[:, :, : 2 * HO, : 2 * WO]
+    grad_x[:, :, : 2 * HO, : 2 * WO] = in_numpy.max_pool2d_backward.unchecked(grad_output, near, 2)
+    return grad_x
+
+
 # -------------------------------------------------------------------------------- transposed convolution
 
 
@@ -403,6 +669,8 @@ def _stamping_cases(rng):
         )
         args = dict(x=x, weight=weight, bias=rng.normal(size=channels), stride=stride)
         yield Case("conv_transpose2d", args, note)
+    args = dict(x=rng.normal(size=(2, 2, 3, 4)), weight=rng.normal(size=(2, 2, 2, 3)), stride=2)
+    yield Case("conv_transpose2d", args, "kernel 2 x 3, no bias")
 
 
 conv_transpose2d = Exercise(
@@ -424,6 +692,10 @@ def _stamp(x, weight, bias, stride=1):
     return in_numpy.conv_transpose2d.unchecked(x, weight, bias, stride)
 
 
+def _lifted(bias):
+    return 0 if bias is None else bias[:, None, None]
+
+
 @conv_transpose2d.mistake(
     "Your stamps erase what was there: `=` instead of `+=`. Where they overlap, their values add up."
 )
@@ -432,7 +704,7 @@ def stamps_erase(x, weight, bias=None, stride=1, padding=0, output_padding=0, gr
     for h, w in np.ndindex(x.shape[2:]):
         at = np.s_[:, :, h * stride : h * stride + KH, w * stride : w * stride + KW]
         y[at] = np.einsum("nc,coij->noij", x[:, :, h, w], weight)
-    return y + bias[:, None, None]
+    return y + _lifted(bias)
 
 
 @conv_transpose2d.mistake(
@@ -463,7 +735,7 @@ def stamps_without_bias(x, weight, bias=None, stride=1, padding=0, output_paddin
 def bias_in_every_stamp(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     ones = np.ones((1, 1, *x.shape[2:]), x.dtype)
     times = _stamp(ones, np.ones((1, 1, *weight.shape[2:]), x.dtype), None, stride)
-    return _stamp(x, weight, None, stride) + bias[:, None, None] * times
+    return _stamp(x, weight, None, stride) + _lifted(bias) * times
 
 
 @conv_transpose2d.mistake(
@@ -473,7 +745,31 @@ def stamped_without_stride(x, weight, bias=None, stride=1, padding=0, output_pad
     y = np.zeros_like(_stamp(x, weight, None, stride))
     near = _stamp(x, weight, None)
     y[:, :, : near.shape[2], : near.shape[3]] = near
-    return y + bias[:, None, None]
+    return y + _lifted(bias)
+
+
+@conv_transpose2d.mistake(
+    "Only the first channel of x stamps. All C channels do, each with its kernel weight[c, o], and the "
+    "stamps add up."
+)
+def first_channel_stamps(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    return _stamp(x[:, :1], weight[:1], bias, stride)
+
+
+@conv_transpose2d.mistake(
+    "Only the last channel of x is left, and of overlapping stamps the last: `=` instead of `+=`. All add up."
+)
+def last_channel_erases(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    y, (KH, KW) = np.zeros_like(_stamp(x, weight, None, stride)), weight.shape[2:]
+    for h, w in np.ndindex(x.shape[2:]):
+        at = np.s_[:, :, h * stride : h * stride + KH, w * stride : w * stride + KW]
+        y[at] = np.einsum("n,oij->noij", x[:, -1, h, w], weight[-1])
+    return y + _lifted(bias)
+
+
+@conv_transpose2d.mistake("You took the mean over the channels of x. Their stamps are added up.")
+def mean_of_the_channels(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    return _stamp(x, weight / len(weight), bias, stride)
 
 
 # ------------------------------------------------------------------------------------------- the columns
@@ -481,7 +777,7 @@ def stamped_without_stride(x, weight, bias=None, stride=1, padding=0, output_pad
 
 def _unfolding_cases(rng):
     for note, x, kernel in (
-        ("one channel", rng.normal(size=(1, 1, 4, 5)), 2),
+        ("one channel", rng.normal(size=(2, 1, 4, 5)), 2),
         ("two channels", rng.normal(size=(2, 2, 5, 4)), 3),
         ("three channels", rng.normal(size=(2, 3, 3, 4)), 2),
     ):
@@ -563,3 +859,16 @@ def unfolded_one_place_less(x, kernel_size, dilation=1, padding=0, stride=1):
 def concatenated(x, kernel_size, dilation=1, padding=0, stride=1):
     columns = in_numpy.unfold.unchecked(x, kernel_size)
     return columns.swapaxes(1, 2).reshape(columns.shape)
+
+
+@unfold.mistake("The last row and the last column of places stayed 0: your loops end one early.")
+def places_left_at_zero(x, kernel_size, dilation=1, padding=0, stride=1):
+    six = _six(x, kernel_size).copy()
+    six[..., -1, :], six[..., -1] = 0, 0
+    return six.reshape(in_numpy.unfold.unchecked(x, kernel_size).shape)
+
+
+@unfold.mistake("All of your columns are the last window: write to the column of the place, not to all.")
+def one_window_everywhere(x, kernel_size, dilation=1, padding=0, stride=1):
+    columns = in_numpy.unfold.unchecked(x, kernel_size)
+    return np.repeat(columns[:, :, -1:], columns.shape[2], axis=2)

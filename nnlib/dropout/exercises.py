@@ -112,6 +112,41 @@ def zero_by_zero(x, mask, p=0.5, training=True):
     return x * mask / np.asarray(1 - p, x.dtype) if training else x.copy()
 
 
+@dropout.mistake("With p = 1 you return x. Everything is dropped then: the output is 0.")
+def kept_at_p_1(x, mask, p=0.5, training=True):
+    if not training or p == 1:
+        return x.copy()
+    return x * _like(x, _scaled(mask, p))
+
+
+@dropout.mistake("You always divide by 0.5. That fits the default alone: divide by 1 - p.")
+def divided_by_half(x, mask, p=0.5, training=True):
+    return x * mask / np.asarray(0.5, x.dtype) if training else x.copy()
+
+
+@dropout.mistake("What the mask drops stays in your output, unscaled. It becomes 0.")
+def dropped_values_stay(x, mask, p=0.5, training=True):
+    return np.where(mask, x * _like(x, _scaled(np.ones_like(mask), p)), x) if training else x.copy()
+
+
+@dropout.mistake(
+    "You scaled what is dropped, and kept the rest as it is. Dropped values become 0; kept ones are "
+    "divided by 1 - p."
+)
+def scaled_the_dropped(x, mask, p=0.5, training=True):
+    return np.where(mask, x, x * _like(x, _scaled(~mask, p))) if training else x.copy()
+
+
+@dropout.mistake(
+    "You divide by the root of 1 - p, which keeps the mean square. It is the mean that has to stay: "
+    "divide by 1 - p."
+)
+def divided_by_the_root(x, mask, p=0.5, training=True):
+    if not training:
+        return x.copy()
+    return x * _like(x, _scaled(mask, p)) * np.asarray((1 - p) ** 0.5, x.dtype)
+
+
 # --------------------------------------------------------------------------------------------- backward
 
 dropout_backward = Exercise(
@@ -191,6 +226,48 @@ def zero_by_zero_backward(grad_output, x, mask, p=0.5, training=True):
     return (grad_output * mask / np.asarray(1 - p, x.dtype) if training else grad_output.copy()), None
 
 
+@dropout_backward.mistake(
+    "You returned what forward returns: x masked. The gradient is grad_output, masked in the same way."
+)
+def forward_once_more(grad_output, x, mask, p=0.5, training=True):
+    return (x * _like(x, _scaled(mask, p)) if training else grad_output.copy()), None
+
+
+@dropout_backward.mistake("You multiplied by x in training. The slope of x * c in x is c.")
+def multiplied_by_x_in_training(grad_output, x, mask, p=0.5, training=True):
+    return (grad_output * x * _like(x, _scaled(mask, p)) if training else grad_output.copy()), None
+
+
+@dropout_backward.mistake(
+    "You took x != 0 for the mask. x is the input, before anything was dropped: use `mask`."
+)
+def input_for_mask(grad_output, x, mask, p=0.5, training=True):
+    return (grad_output * _like(x, _scaled(x != 0, p)) if training else grad_output.copy()), None
+
+
+@dropout_backward.mistake(
+    "You took output != 0 for the mask. A kept value may be 0 by itself, and its gradient passes: use `mask`."
+)
+def output_for_mask(grad_output, x, mask, p=0.5, training=True):
+    return (grad_output * _like(x, _scaled(mask & (x != 0), p)) if training else grad_output.copy()), None
+
+
+@dropout_backward.mistake(
+    "You scaled by 1 - p in use. Forward returns x there, so the gradient passes unchanged."
+)
+def scaled_in_use_backward(grad_output, x, mask, p=0.5, training=True):
+    if not training:
+        return grad_output * np.asarray(1 - p, x.dtype), None
+    return grad_output * _like(x, _scaled(mask, p)), None
+
+
+@dropout_backward.mistake(
+    "In use your gradient is 0. Forward returns x there, so grad_output passes unchanged."
+)
+def nothing_in_use(grad_output, x, mask, p=0.5, training=True):
+    return (grad_output * _like(x, _scaled(mask, p)) if training else 0 * grad_output), None
+
+
 # ---------------------------------------------------------------------------------------- whole channels
 
 dropout2d = Exercise(
@@ -247,12 +324,102 @@ def channels_zero_by_zero(x, mask, p=0.5, training=True):
     return x * mask[:, :, None, None] / np.asarray(1 - p, x.dtype) if training else x.copy()
 
 
+@dropout2d.mistake("You multiply by 1 - p in training. Dropping has cost that factor already: divide.")
+def channels_multiplied(x, mask, p=0.5, training=True):
+    return x * mask[:, :, None, None] * np.asarray(1 - p, x.dtype) if training else x.copy()
+
+
+@dropout2d.mistake("With p = 1 you return x. Everything is dropped then: the output is 0.")
+def channels_kept_at_p_1(x, mask, p=0.5, training=True):
+    return x * _like(x, _scaled(mask, p)) if training and p < 1 else x.copy()
+
+
+@dropout2d.mistake(
+    "With p = 1 you return zeros in use as well. In use nothing is dropped, whatever p: look at "
+    "`training` first."
+)
+def channels_zero_in_use(x, mask, p=0.5, training=True):
+    return x * _like(x, _scaled(mask, p)) if training else x * np.asarray(p < 1, x.dtype)
+
+
+@dropout2d.mistake(
+    "Your training and use have changed places: with `training` True you return x, and with False you drop."
+)
+def channels_the_wrong_way_round(x, mask, p=0.5, training=True):
+    return x.copy() if training else x * _like(x, _scaled(mask, p))
+
+
+@dropout2d.mistake(
+    "You scale by 1 - p in use as well. The division in training has done that already: in use return x."
+)
+def channels_scaled_again(x, mask, p=0.5, training=True):
+    return x * _like(x, _scaled(mask, p)) if training else x * np.asarray(1 - p, x.dtype)
+
+
+@dropout2d.mistake(
+    "You scale in use instead of in training, as the first papers did. Here use returns x, and training "
+    "divides by 1 - p."
+)
+def channels_as_in_the_first_papers(x, mask, p=0.5, training=True):
+    return x * mask[:, :, None, None] if training else x * np.asarray(1 - p, x.dtype)
+
+
+@dropout2d.mistake("In use you still drop channels, only unscaled. In use nothing is random: return x.")
+def channels_masked_in_use(x, mask, p=0.5, training=True):
+    return x * _like(x, _scaled(mask, p)) if training else x * mask[:, :, None, None]
+
+
+@dropout2d.mistake(
+    "You divide by the share that this mask happened to keep. Then the fate of one channel changes all "
+    "others: divide by 1 - p, a constant."
+)
+def channels_by_the_share(x, mask, p=0.5, training=True):
+    if not training:
+        return x.copy()
+    return x * mask[:, :, None, None] / np.asarray(max(mask.mean(), 1e-12), x.dtype)
+
+
+@dropout2d.mistake(
+    "You divide each picture by the share of its channels that were kept. Divide by 1 - p, a constant."
+)
+def channels_by_the_share_of_a_picture(x, mask, p=0.5, training=True):
+    if not training or p == 1:
+        return x * np.asarray(not training, x.dtype)
+    share = mask.mean(axis=1).astype(x.dtype)
+    return x * mask[:, :, None, None] / share[:, None, None, None]
+
+
+@dropout2d.mistake("You always divide by 0.5. That fits the default alone: divide by 1 - p.")
+def channels_divided_by_half(x, mask, p=0.5, training=True):
+    return x * mask[:, :, None, None] / np.asarray(0.5, x.dtype) if training else x.copy()
+
+
+@dropout2d.mistake(
+    "You drop a picture only if all of its channels are dropped. Every channel is decided for itself."
+)
+def any_channel_keeps_all(x, mask, p=0.5, training=True):
+    return (
+        x * _like(x, _scaled(np.broadcast_to(mask.any(axis=1)[:, None], mask.shape), p))
+        if training
+        else x.copy()
+    )
+
+
+@dropout2d.mistake("You divide by the root of 1 - p. It is the mean that has to stay: divide by 1 - p.")
+def channels_by_the_root(x, mask, p=0.5, training=True):
+    if not training:
+        return x.copy()
+    return x * _like(x, _scaled(mask, p)) * np.asarray((1 - p) ** 0.5, x.dtype)
+
+
 # ------------------------------------------------------------------------------------------- dropconnect
 
 
 def _with_bias(rng):
     found = core.load("dropout", "cases").cases(rng)
-    return [c for c in found if c.name == "dropconnect" and c.args["bias"] is not None]
+    given = [c for c in found if c.name == "dropconnect" and c.args["bias"] is not None]
+    nothing = dict(mask=np.zeros_like(given[0].args["mask"]), p=1.0, training=False)
+    return [*given, core.Case("dropconnect", given[0].args | nothing, "in use, p 1")]
 
 
 def _backward_cases(rng):
@@ -355,6 +522,103 @@ def masked_weights_in_use(grad_output, x, weight, bias, mask, p=0.5, training=Tr
 @dropconnect_backward.mistake("Neither of your gradients is scaled: what is kept is weight * mask / (1 - p).")
 def nothing_scaled(grad_output, x, weight, bias, mask, p=0.5, training=True):
     factor = mask.astype(weight.dtype) if training else np.ones_like(weight)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "You multiply by 1 - p. Dropping has cost that factor already, so forward divides, and backward too."
+)
+def weights_multiplied(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = mask * np.asarray(1 - p, weight.dtype) if training else np.ones_like(weight)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake("You divide by p, the probability to be dropped. Kept is a share 1 - p.")
+def weights_divided_by_p(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = mask / np.asarray(p, weight.dtype) if training else np.ones_like(weight)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake("Your mask is the wrong way round: True means kept.")
+def weights_dropped_that_are_kept(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(~mask, p)) if training else np.ones_like(weight)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "With p = 1 all of your gradients are 0. The bias is not dropped: its gradient is the sum, as ever."
+)
+def bias_dropped_too(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training else np.ones_like(weight)
+    return (
+        grad_output @ (weight * factor),
+        grad_output.T @ x * factor,
+        grad_output.sum(axis=0) * (not training or p < 1),
+        None,
+    )
+
+
+@dropconnect_backward.mistake(
+    "With p = 1 you return zeros in use as well. In use all weights are there, whatever p: look at "
+    "`training` first."
+)
+def weights_zero_in_use(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training else np.full_like(weight, p < 1)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "You scale by 1 - p in use. The division in training has done that already: in use the weight stays "
+    "as it is."
+)
+def weights_scaled_in_use(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training else np.full_like(weight, 1 - p)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "In use you still drop weights, only unscaled. With `training` False all weights are there."
+)
+def weights_masked_unscaled_in_use(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training else mask.astype(weight.dtype)
+    return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "You scaled the gradient for the bias. Only weights are dropped and scaled: it is the plain sum."
+)
+def bias_scaled(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training else np.ones_like(weight)
+    return (
+        grad_output @ (weight * factor),
+        grad_output.T @ x * factor,
+        grad_output.sum(axis=0) / np.asarray(1 - p if training and p < 1 else 1, x.dtype),
+        None,
+    )
+
+
+@dropconnect_backward.mistake(
+    "In the gradient for the weight the factor mask / (1 - p) stands twice. Forward has it once."
+)
+def weights_scaled_twice(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor, grad_x, grad = _connect(grad_output, x, weight, mask, p, training)
+    return grad_x, grad * factor * factor, grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "You averaged the gradient for the weight over the rows. It is a sum: 1/N belongs to the loss."
+)
+def weights_averaged(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor, grad_x, grad = _connect(grad_output, x, weight, mask, p, training)
+    return grad_x, grad * factor / len(x), grad_output.sum(axis=0), None
+
+
+@dropconnect_backward.mistake(
+    "With p = 1 you return the gradients of an ordinary layer. No weight is there then: those for x and "
+    "the weight are 0."
+)
+def ordinary_at_p_1(grad_output, x, weight, bias, mask, p=0.5, training=True):
+    factor = _like(weight, _scaled(mask, p)) if training and p < 1 else np.ones_like(weight)
     return grad_output @ (weight * factor), grad_output.T @ x * factor, grad_output.sum(axis=0), None
 
 
@@ -480,3 +744,180 @@ def to_the_ceiling(x, mask, p):
 @alpha_dropout.mistake("You drop although `training` is False. In use nothing is random: return x.")
 def alpha_always(x, mask, p=0.5, training=True):
     return in_numpy.alpha_dropout.unchecked(x, mask, p)
+
+
+@alpha_dropout.mistake("You drop to 0. Here what is dropped becomes -F; shift and scale are made for that.")
+@_for_use
+def dropped_to_zero(x, mask, p):
+    return (x * mask + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake("You replace dropped values by +F. SELU's lowest value is negative.")
+@_for_use
+def dropped_upwards(x, mask, p):
+    return (_v(x, mask, SELU_FLOOR) + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake("You multiply by the standard deviation. Dividing by it is what makes the variance 1.")
+@_for_use
+def times_the_deviation(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) * _var(p) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "You divide by 1 - p, as plain dropout does. Here the variance is restored: divide by its root."
+)
+@_for_use
+def over_the_kept_share(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / (1 - p)
+
+
+@alpha_dropout.mistake("F stands unsquared in your variance. A mean square counts squares: F² p.")
+@_for_use
+def floor_not_squared(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / ((1 - p) * (1 + SELU_FLOOR * p)) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "The p behind F² is missing in your variance: only a share p of the values is at the floor."
+)
+@_for_use
+def floor_without_p(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / ((1 - p) * (1 + SELU_FLOOR**2)) ** 0.5
+
+
+@alpha_dropout.mistake("In your variance p and 1 - p are exchanged: p is the probability to be dropped.")
+@_for_use
+def variance_for_the_kept(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / (p * (1 + SELU_FLOOR**2 * (1 - p))) ** 0.5 if p else x
+
+
+@alpha_dropout.mistake(
+    "You scaled first and shifted then. Subtract the mean before you divide: the shift is scaled too."
+)
+@_for_use
+def shifted_after_scaling(x, mask, p):
+    return _v(x, mask) / _var(p) ** 0.5 + SELU_FLOOR * p
+
+
+@alpha_dropout.mistake("You shift by F (1 - p). A share p of the values is at -F, so the mean is -F p.")
+@_for_use
+def shifted_by_the_kept(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * (1 - p)) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake("You shift by F. Only a share p of the values is at -F, so the mean is -F p.")
+@_for_use
+def shifted_by_the_floor(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "You divided what is kept by 1 - p as well. In alpha dropout shift and scale restore mean and "
+    "variance; nothing else is scaled."
+)
+@_for_use
+def scaled_before(x, mask, p):
+    return (_v(x * np.asarray(1 / (1 - p), x.dtype), mask) + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "You shift and scale only what is kept. The dropped values belong to the same mean and variance: "
+    "treat all alike."
+)
+@_for_use
+def only_the_kept(x, mask, p):
+    return np.where(mask, (x + SELU_FLOOR * p) / _var(p) ** 0.5, -SELU_FLOOR)
+
+
+@alpha_dropout.mistake(
+    "You scale only what is kept. The dropped values belong to the same variance: scale all alike."
+)
+@_for_use
+def only_the_kept_scaled(x, mask, p):
+    return np.where(mask, x / _var(p) ** 0.5, -SELU_FLOOR) + SELU_FLOOR * p
+
+
+@alpha_dropout.mistake(
+    "You subtract F from every value. Only what is dropped becomes -F; the rest keeps its value."
+)
+@_for_use
+def floor_subtracted(x, mask, p):
+    return (x * mask - SELU_FLOOR + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "You subtract F where values are kept, and drop to 0. It is the other way round: what is dropped "
+    "becomes -F."
+)
+@_for_use
+def floor_from_the_kept(x, mask, p):
+    return (x * mask - SELU_FLOOR * mask + SELU_FLOOR * p) / _var(p) ** 0.5
+
+
+@alpha_dropout.mistake("Your F is rounded: 1.758. Take `in_numpy.SELU_FLOOR`.")
+@_for_use
+def floor_rounded(x, mask, p):
+    return (_v(x, mask, -1.758) + 1.758 * p) / ((1 - p) * (1 + 1.758**2 * p)) ** 0.5
+
+
+@alpha_dropout.mistake("Your F is SELU's factor λ, 1.0507. Its lowest value is -λα, and F = λα = 1.758.")
+@_for_use
+def lambda_for_floor(x, mask, p):
+    f = 1.0507009873554805
+    return (_v(x, mask, -f) + f * p) / ((1 - p) * (1 + f * f * p)) ** 0.5
+
+
+@alpha_dropout.mistake("Your F is SELU's α, 1.6733. Its lowest value is -λα, and F = λα = 1.758.")
+@_for_use
+def alpha_for_floor(x, mask, p):
+    f = 1.6732632423543772
+    return (_v(x, mask, -f) + f * p) / ((1 - p) * (1 + f * f * p)) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "With p = 1 you return 0 in use as well. In use nothing is dropped, whatever p: look at `training` first."
+)
+def alpha_zero_in_use(x, mask, p=0.5, training=True):
+    if p == 1:
+        return 0 * x
+    return in_numpy.alpha_dropout.unchecked(x, mask, p, training)
+
+
+@alpha_dropout.mistake("In use you scale by 1 - p. In use nothing is dropped: return x.")
+def alpha_scaled_in_use(x, mask, p=0.5, training=True):
+    return in_numpy.alpha_dropout.unchecked(x, mask, p) if training else x * np.asarray(1 - p, x.dtype)
+
+
+@alpha_dropout.mistake(
+    "The mean is not squared in your variance: it is the mean square minus the square of the mean, (F p)²."
+)
+@_for_use
+def mean_not_squared(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / ((1 - p) + SELU_FLOOR**2 * p - SELU_FLOOR * p) ** 0.5
+
+
+@alpha_dropout.mistake("Your variance adds the squared mean. It is the mean square minus the squared mean.")
+@_for_use
+def mean_added(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / ((1 - p) + SELU_FLOOR**2 * p + (SELU_FLOOR * p) ** 2) ** 0.5
+
+
+@alpha_dropout.mistake(
+    "The mean square of what is kept counts in full in your variance. Only a share 1 - p is kept."
+)
+@_for_use
+def kept_in_full(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / (1 + SELU_FLOOR**2 * p - (SELU_FLOOR * p) ** 2) ** 0.5
+
+
+@alpha_dropout.mistake("Your variance is 1 + F² p: a factor 1 - p is missing.")
+@_for_use
+def without_the_kept_share(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / (1 + SELU_FLOOR**2 * p) ** 0.5
+
+
+@alpha_dropout.mistake("Your variance knows the floor only. What is kept varies too, and adds 1 - p.")
+@_for_use
+def variance_of_the_coin(x, mask, p):
+    return (_v(x, mask) + SELU_FLOOR * p) / (SELU_FLOOR**2 * p * (1 - p)) ** 0.5 if p else x

@@ -76,6 +76,35 @@ def of_the_discriminator(grad_output, fake):
     return grad_output * sigmoid(fake) / fake.size
 
 
+@non_saturating_generator_backward.mistake(
+    "You multiplied by softplus itself. Its slope is wanted, a sigmoid."
+)
+def the_loss_for_its_slope(grad_output, fake):
+    return -grad_output * np.logaddexp(0, -fake) / fake.size
+
+
+@non_saturating_generator_backward.mistake(
+    "This is the gradient of the Wasserstein game, the same for every score. Here a fooled D pulls less."
+)
+def of_wasserstein(grad_output, fake):
+    return np.full_like(fake, -grad_output / fake.size)
+
+
+@non_saturating_generator_backward.mistake(
+    "This is the gradient of the least-squares game, a score minus 1. Here the loss is softplus(-fake)."
+)
+def of_least_squares(grad_output, fake):
+    return grad_output * (fake - 1) / fake.size
+
+
+@non_saturating_generator_backward.mistake(
+    "You took 1 / D for the slope of log D. It goes on through D to the score: times D * (1 - D)."
+)
+def one_over_d(grad_output, fake):
+    with np.errstate(all="ignore"):
+        return -grad_output / (0.5 * (1 + np.tanh(0.5 * fake))) / fake.size
+
+
 # --------------------------------------------------------------------------- minimax_discriminator_backward
 
 minimax_discriminator_backward = Exercise(
@@ -145,6 +174,83 @@ def fooled(grad_output, real, fake, real_label=1.0):
 )
 def no_grad_output_for_d(grad_output, real, fake, real_label=1.0):
     return (sigmoid(real) - real_label) / real.size, sigmoid(fake) / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You subtracted `real_label` from both halves. Generated samples should get 0."
+)
+def label_for_both(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_real, grad_output * (sigmoid(fake) - real_label) / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You exchanged the two halves: it is the real scores that should get `real_label`, and the generated "
+    "ones 0."
+)
+def roles_exchanged(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_output * sigmoid(real) / real.size, grad_output * (sigmoid(fake) - real_label) / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You divided both halves by `real.size`. Each is a mean over its own scores."
+)
+def real_size_for_both(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_real, grad_fake * fake.size / real.size
+
+
+@minimax_discriminator_backward.mistake("Your gradients are halved. The two means are added, not averaged.")
+def halved(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_real / 2, grad_fake / 2
+
+
+@minimax_discriminator_backward.mistake(
+    "You divided by the number of rows. Scores may have more axes: divide by `real.size` and `fake.size`."
+)
+def both_by_rows(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_real * (real.size / len(real)), grad_fake * (fake.size / len(fake))
+
+
+@minimax_discriminator_backward.mistake("You took the scores for what D says. That is their sigmoid.")
+def scores_for_probabilities(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_output * (real - real_label) / real.size, grad_output * fake / fake.size
+
+
+@minimax_discriminator_backward.mistake(
+    "You multiplied by the slope of the sigmoid as well. With softplus it has cancelled: what D says minus "
+    "the label is all."
+)
+def slope_of_sigmoid_too(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    r, f = sigmoid(real), sigmoid(fake)
+    return grad_real * r * (1 - r), grad_fake * f * (1 - f)
+
+
+@minimax_discriminator_backward.mistake("`grad_output` is missing in the gradient of the generated half.")
+def grad_output_for_real_only(grad_output, real, fake, real_label=1.0):
+    grad_real, grad_fake = in_numpy.minimax_discriminator_backward.unchecked(
+        grad_output, real, fake, real_label
+    )
+    return grad_real, sigmoid(fake) / fake.size
 
 
 # ------------------------------------------------------------------------------------- extragradient_step
@@ -243,6 +349,68 @@ def no_rate(x, y, lr=0.1):
     return x - (y + lr * x), y + (x - lr * y)
 
 
+@extragradient.mistake("Both players go up. x is to make x @ y small: it steps against its gradient.")
+def both_up(x, y, lr=0.1):
+    return x + lr * (y + lr * x), y + lr * (x + lr * y)
+
+
+@extragradient.mistake("The players have exchanged their goals: x goes down, against its gradient, and y up.")
+def goals_exchanged(x, y, lr=0.1):
+    return x + lr * (y - lr * x), y - lr * (x + lr * y)
+
+
+@extragradient.mistake("Your look ahead has the wrong signs: x looks at x - lr * y and y at y + lr * x.")
+def looks_the_wrong_way(x, y, lr=0.1):
+    return x - lr * (y - lr * x), y + lr * (x + lr * y)
+
+
+@extragradient.mistake("Your look ahead is right, and the step has the wrong signs: x goes down and y up.")
+def steps_the_wrong_way(x, y, lr=0.1):
+    return x + lr * (y + lr * x), y - lr * (x - lr * y)
+
+
+@extragradient.mistake(
+    "In the step you took each player's own look ahead. The slope for x is the other's number, y ahead."
+)
+def own_slope_at_last(x, y, lr=0.1):
+    return x - lr * (x - lr * y), y + lr * (y + lr * x)
+
+
+@extragradient.mistake(
+    "In your look ahead y answers the x that has looked already. Both look from the same point, the start."
+)
+def looks_one_after_the_other(x, y, lr=0.1):
+    return x - lr * (y + lr * (x - lr * y)), y + lr * (x - lr * y)
+
+
+@extragradient.mistake(
+    "Your look ahead has half of the learning rate, or you averaged its slopes with those at the start. It "
+    "is "
+    "a whole plain step, and only its slopes count."
+)
+def half_a_look(x, y, lr=0.1):
+    return x - lr * (y + lr / 2 * x), y + lr * (x - lr / 2 * y)
+
+
+@extragradient.mistake("The learning rate is missing in the look ahead: it is a plain step, with lr.")
+def look_without_rate(x, y, lr=0.1):
+    return x - lr * (y + x), y + lr * (x - y)
+
+
+@extragradient.mistake("The learning rate is missing.")
+def no_rate_at_all(x, y, lr=0.1):
+    return x - (y + x), y + (x - y)
+
+
+@extragradient.mistake(
+    "You took twice the slopes of the look ahead minus those of the start, which is close to optimism, "
+    "another "
+    "cure. Here those of the look ahead count as they are."
+)
+def optimism(x, y, lr=0.1):
+    return x - lr * (y + 2 * lr * x), y + lr * (x - 2 * lr * y)
+
+
 # ---------------------------------------------------------------------------------------- mode_coverage
 
 mode_coverage = Exercise(
@@ -318,6 +486,67 @@ def no_minlength(x, centers, radius):
 def for_every_center(x, centers, radius):
     near = np.linalg.norm(x[:, None] - centers, axis=2) <= radius
     return near.sum(axis=0), near.any(axis=1).mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake(
+    "You gave every row to its nearest center, however far away. A sample between two modes belongs to "
+    "neither."
+)
+def all_of_them(x, centers, radius):
+    nearest, _ = _nearest(x, centers)
+    return _count(nearest, centers), x.dtype.type(1)
+
+
+@mode_coverage.mistake(
+    "You added the absolute differences up. The distance is the root of the sum of squares."
+)
+def city_blocks(x, centers, radius):
+    distance = np.abs(x[:, None] - centers).sum(axis=2)
+    near = distance.min(axis=1) <= radius
+    return _count(distance.argmin(axis=1)[near], centers), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake(
+    "You compared each coordinate with the radius. That is a square; the distance is the root of the sum of "
+    "squares."
+)
+def a_square_for_a_circle(x, centers, radius):
+    distance = np.abs(x[:, None] - centers).max(axis=2)
+    near = distance.min(axis=1) <= radius
+    return _count(distance.argmin(axis=1)[near], centers), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake("You squared the radius and not the distance.")
+def radius_squared(x, centers, radius):
+    nearest, distance = _nearest(x, centers)
+    near = distance <= radius**2
+    return _count(nearest[near], centers), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake("You halved the radius. It is the distance from the center already.")
+def radius_for_diameter(x, centers, radius):
+    nearest, distance = _nearest(x, centers)
+    near = distance <= radius / 2
+    return _count(nearest[near], centers), near.mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake("Your share is that of the rows near to all centers at once. On any of them will do.")
+def share_on_all(x, centers, radius):
+    count, _ = in_numpy.mode_coverage.unchecked(x, centers, radius)
+    near = np.linalg.norm(x[:, None] - centers, axis=2) <= radius
+    return count, near.all(axis=1).mean(dtype=x.dtype)
+
+
+@mode_coverage.mistake("Your first output gives shares. How many rows lie on each mode is wanted.")
+def shares_for_counts(x, centers, radius):
+    count, share = in_numpy.mode_coverage.unchecked(x, centers, radius)
+    return (count / len(x)).astype(x.dtype), share
+
+
+@mode_coverage.mistake("You counted the rows outside of the radius.")
+def far_away(x, centers, radius):
+    near = np.linalg.norm(x[:, None] - centers, axis=2) <= radius
+    return (~near).sum(axis=0), (~near.any(axis=1)).mean(dtype=x.dtype)
 
 
 # ----------------------------------------------------------------------------- gradient_penalty_backward
@@ -413,6 +642,104 @@ def target_of_one(grad_output, grad, target=1.0):
 )
 def no_grad_output_for_penalty(grad_output, grad, target=1.0):
     return in_numpy.gradient_penalty_backward.unchecked(1.0, grad, target)
+
+
+@gradient_penalty_backward.mistake(
+    "You gave all numbers of a row the same gradient, 2 * (n - target). Each has its share of the direction, "
+    "g / n."
+)
+def without_direction(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    return np.repeat(grad_output * 2 * (n - target) / len(grad), grad.shape[1], axis=1)
+
+
+@gradient_penalty_backward.mistake("You took the sum of squares for the norm. The root is missing.")
+def root_forgotten(grad_output, grad, target=1.0):
+    n = _norm(grad) ** 2
+    return grad_output * 2 * (n - target) / _safe(n) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake("You divided by n². The unit vector is g / n.")
+def by_the_square(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    return grad_output * 2 * (n - target) / _safe(n * n) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You took the norms of the columns. Every row is the gradient of one sample: `axis=1`."
+)
+def norm_of_columns(grad_output, grad, target=1.0):
+    n = np.linalg.norm(grad, axis=0)
+    return grad_output * 2 * (n - target) / _safe(n) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You compared every number with the target. The penalty compares the norm of a row."
+)
+def number_by_number(grad_output, grad, target=1.0):
+    return grad_output * 2 * (grad - target) / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You compared the size of every number with the target. The penalty compares the norm of a row."
+)
+def size_by_size(grad_output, grad, target=1.0):
+    return grad_output * 2 * (np.abs(grad) - target) * np.sign(grad) / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You took the sum of absolute values for the norm. It is the root of the sum of squares."
+)
+def absolute_values(grad_output, grad, target=1.0):
+    n = np.abs(grad).sum(axis=1, keepdims=True)
+    return grad_output * 2 * (n - target) * np.sign(grad) / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You kept the sign of n - target and lost its size. The slope of the square is 2 * (n - target)."
+)
+def only_the_side(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    return grad_output * np.sign(n - target) / _safe(n) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "These are the unit vectors of the rows. How far the norm is from the target is missing."
+)
+def only_the_direction(grad_output, grad, target=1.0):
+    return grad_output / _safe(_norm(grad)) * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake("One row of zeros makes all of your gradient 0. Only that row gets zeros.")
+def all_or_nothing(grad_output, grad, target=1.0):
+    n = _norm(grad)
+    right = in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target)
+    return 0 * right if (n == 0).any() else right
+
+
+@gradient_penalty_backward.mistake(
+    "You divided by the number of rows that are not 0. A row of zeros counts in the mean too."
+)
+def mean_without_zeros(grad_output, grad, target=1.0):
+    count = int((_norm(grad) > 0).sum())
+    return in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target) * (
+        len(grad) / max(count, 1)
+    )
+
+
+@gradient_penalty_backward.mistake(
+    "The target is missing: this is the gradient of the mean of n², which pulls every slope to 0."
+)
+def target_of_zero(grad_output, grad, target=1.0):
+    return grad_output * 2 * grad / len(grad)
+
+
+@gradient_penalty_backward.mistake(
+    "You divided by the number of columns. The penalty is a mean over rows: `len(grad)`."
+)
+def by_columns(grad_output, grad, target=1.0):
+    right = in_numpy.gradient_penalty_backward.unchecked(grad_output, grad, target)
+    return right * (len(grad) / grad.shape[1])
 
 
 # -------------------------------------------------------------------------------- input_gradient_backward
@@ -530,3 +857,99 @@ def weight2_kept(grad_output, x, weight1, bias1, weight2):
     h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
     right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
     return *right[:3], (weight2 * slope * g).sum(axis=0)
+
+
+@input_gradient_backward.mistake("The bias is missing where you compute h again: z = x @ weight1.T + bias1.")
+def no_bias_inside(grad_output, x, weight1, bias1, weight2):
+    return in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, 0 * bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "What you send to z has the first slope, 1 - h². Here that slope is what changes: its own slope is -2 h "
+    "(1 - h²)."
+)
+def first_slope_only(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(slope * weight2 * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "What you send to z is weight2 times what arrives. d = weight2 * (1 - h²) sends h the factor -2 h, and "
+    "tanh sends z the factor 1 - h²."
+)
+def bend_without_slope(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(weight2 * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake("Your slope of tanh is 1 - h on the way from h to z. It is 1 - h².")
+def slope_not_squared(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    return _with_grad_z(-2 * h * (1 - h) * weight2 * g, grad_output, x, weight1, bias1, weight2)
+
+
+@input_gradient_backward.mistake(
+    "In the part of `weight1` from grad = d @ weight1 you took weight2 for d. d is weight2 * (1 - h²)."
+)
+def outer_without_slope(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    outer = (weight2 + 0 * slope).T @ grad_output - (weight2 * slope).T @ grad_output
+    return right[0], right[1] + outer, *right[2:]
+
+
+@input_gradient_backward.mistake(
+    "In the part of `weight1` from grad = d @ weight1 you took x. What arrives there is `grad_output`."
+)
+def outer_meets_x(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    outer = (weight2 * slope).T @ (x - grad_output)
+    return right[0], right[1] + outer, *right[2:]
+
+
+@input_gradient_backward.mistake("`grad_output` is missing in the part of `weight1` from grad = d @ weight1.")
+def outer_without_grad_output(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    outer = (weight2 * slope).T @ (1 - grad_output)
+    return right[0], right[1] + outer, *right[2:]
+
+
+@input_gradient_backward.mistake(
+    "You subtracted the two parts of `weight1`. A matrix that is read twice gets the sum."
+)
+def parts_subtracted(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return right[0], 2 * (weight2 * slope).T @ grad_output - right[1], *right[2:]
+
+
+@input_gradient_backward.mistake("Your gradient for `weight2` lost the factor 1 - h²: d is weight2 times it.")
+def weight2_without_slope(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return *right[:3], g.sum(axis=0)
+
+
+@input_gradient_backward.mistake(
+    "Your gradient for `weight2` uses h, as for the score. In d it meets 1 - h²."
+)
+def weight2_meets_h(grad_output, x, weight1, bias1, weight2):
+    h, slope, g = _lines(grad_output, x, weight1, bias1, weight2)
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return *right[:3], (h * g).sum(axis=0)
+
+
+@input_gradient_backward.mistake("Your gradient for x is 0. x moves z, and with it the slopes 1 - h².")
+def nothing_for_x(grad_output, x, weight1, bias1, weight2):
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return 0 * right[0], *right[1:]
+
+
+@input_gradient_backward.mistake(
+    "Your gradient for the bias is 0. It moves z, and with it the slopes 1 - h²."
+)
+def nothing_for_the_bias(grad_output, x, weight1, bias1, weight2):
+    right = in_numpy.input_gradient_backward.unchecked(grad_output, x, weight1, bias1, weight2)
+    return *right[:2], 0 * right[2], right[3]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlib import core
 from nnlib.activations.in_numpy import sigmoid
 from nnlib.core import Case
 from nnlib.exercises import Exercise
@@ -170,6 +171,89 @@ def clip_weight_only(grad_weight, grad_bias, max_norm):
     return _times(min(1.0, max_norm / (_length(grad_weight) + 1e-6)), grad_weight, grad_bias)
 
 
+@clipping.mistake(
+    "You averaged the squares of each array. A length is the root of their sum, over all numbers of both."
+)
+def clip_two_means(grad_weight, grad_bias, max_norm):
+    total = np.sqrt((grad_weight * grad_weight).mean() + (grad_bias * grad_bias).mean())
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake("1e-6 is added to the fraction. It is added to the length, before you divide.")
+def clip_eps_outside(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(min(1.0, max_norm / total + 1e-6), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "You shortened the weight's gradient alone. The same factor multiplies that of the bias, or the "
+    "direction bends."
+)
+def clip_bias_kept(grad_weight, grad_bias, max_norm):
+    return clip_together(grad_weight, grad_bias, max_norm)[0], grad_bias.copy()
+
+
+@clipping.mistake("max_norm is missing: your limit is always 1.")
+def clip_limit_one(grad_weight, grad_bias, max_norm):
+    return clip_together(grad_weight, grad_bias, 1.0)
+
+
+@clipping.mistake(
+    "Every gradient comes out with length 1. The limit is max_norm, and what is shorter stays as it is."
+)
+def clip_normalizes(grad_weight, grad_bias, max_norm):
+    return _times(1 / (_length(grad_weight, grad_bias) + 1e-6), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "You took the longer of the two lengths. Both arrays are one long vector: all squares add up under "
+    "one root."
+)
+def clip_longer_one(grad_weight, grad_bias, max_norm):
+    total = max(_length(grad_weight), _length(grad_bias))
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "You took the largest number for the length. The length is the root of the sum of all squares."
+)
+def clip_largest_number(grad_weight, grad_bias, max_norm):
+    total = max(np.abs(grad_weight).max(), np.abs(grad_bias).max())
+    return _times(min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake("You divided by the factor. It is at most 1, so dividing makes gradients longer: multiply.")
+def clip_divides(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    return _times(1 / min(1.0, max_norm / (total + 1e-6)), grad_weight, grad_bias)
+
+
+@clipping.mistake(
+    "Every row has a factor of its own. One factor for all numbers keeps the direction: sum without `axis=`."
+)
+def clip_by_row(grad_weight, grad_bias, max_norm):
+    total = np.sqrt((grad_weight * grad_weight).sum(axis=1) + grad_bias * grad_bias)
+    factor = np.minimum(1.0, max_norm / (total + 1e-6))
+    return factor[:, None] * grad_weight, factor * grad_bias
+
+
+@clipping.mistake("A bracket is missing: 1e-6 is added to the gradient, not to the length.")
+def clip_bracket_missing(grad_weight, grad_bias, max_norm):
+    total = _length(grad_weight, grad_bias)
+    if total <= max_norm:
+        return grad_weight.copy(), grad_bias.copy()
+    return grad_weight * max_norm / total + 1e-6, grad_bias * max_norm / total + 1e-6
+
+
+@clipping.mistake(
+    "For the bias you measured once more, with the weight's gradient shortened already. Measure once, "
+    "then shorten both."
+)
+def clip_measured_again(grad_weight, grad_bias, max_norm):
+    first, _ = clip_together(grad_weight, grad_bias, max_norm)
+    return first, clip_together(first, grad_bias, max_norm)[1]
+
+
 # ---------------------------------------------------------------------------------- a product of Jacobians
 
 jacobian_product = Exercise(
@@ -249,6 +333,77 @@ def jacobian_transposed(x, weight, bias):
 )
 def jacobian_without_bias(x, weight, bias):
     return in_numpy.jacobian_product.unchecked(x, weight, 0 * bias)
+
+
+@jacobian_product.mistake(
+    "The product j @ w has the layers in the wrong order. The new layer acts last, so its weight stands "
+    "on the left."
+)
+def jacobian_weight_on_the_right(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: slope[:, None] * (j @ w))
+
+
+@jacobian_product.mistake(
+    "The slopes multiply the columns of the product. They belong to the outputs of the layer, the rows: "
+    "an axis is missing, [:, None]."
+)
+def jacobian_slopes_without_axis(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: slope * (w @ j))
+
+
+@jacobian_product.mistake("Your slope is 1 - h. That of tanh is 1 - h**2.")
+def jacobian_h_not_squared(x, weight, bias):
+    def step(j, w, slope, z, before):
+        return (1 - np.tanh(z))[:, None] * (w @ j)
+
+    return _product(x, weight, bias, step)
+
+
+@jacobian_product.mistake(
+    "Forward you took h @ w. A single vector fits on both sides: the layer computes w @ h."
+)
+def jacobian_forward_transposed(x, weight, bias):
+    h, jacobian = x, np.eye(len(x), dtype=x.dtype)
+    for w, b in zip(weight, bias):
+        h = np.tanh(h @ w + b)
+        jacobian = (1 - h * h)[:, None] * (w @ jacobian)
+    return jacobian
+
+
+@jacobian_product.mistake(
+    "You multiplied with w.T. That is the way of a gradient back; here you go forward, with w."
+)
+def jacobian_weight_transposed(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: slope[:, None] * (w.T @ j))
+
+
+@jacobian_product.mistake(
+    "You multiplied number by number, with `*`. Layers follow one another by matrix products: `@`."
+)
+def jacobian_elementwise(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: slope[:, None] * (w * j))
+
+
+@jacobian_product.mistake("The slopes stand there twice. Each layer has one tanh.")
+def jacobian_slopes_twice(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: (slope * slope)[:, None] * (w @ j))
+
+
+@jacobian_product.mistake("This is the Jacobian of the last layer alone. It multiplies all layers before it.")
+def jacobian_last_layer(x, weight, bias):
+    return _product(x, weight, bias, lambda j, w, slope, z, before: slope[:, None] * w)
+
+
+@jacobian_product.mistake(
+    "This is the Jacobian of the first layer alone. Does your `return` stand inside the loop?"
+)
+def jacobian_first_layer(x, weight, bias):
+    return _product(x, weight[:1], bias[:1], lambda j, w, slope, z, before: slope[:, None] * (w @ j))
+
+
+@jacobian_product.mistake("You stop one layer early: the last one is missing.")
+def jacobian_one_short(x, weight, bias):
+    return _product(x, weight[:-1], bias[:-1], lambda j, w, slope, z, before: slope[:, None] * (w @ j))
 
 
 # ------------------------------------------------------------------------------------------- the gate
@@ -411,6 +566,151 @@ def highway_gate_transposed(grad_output, x, weight, bias, weight_gate, bias_gate
     )
 
 
+def _gated(grad_output, x, weight, weight_gate, h, t, exchanged=False):
+    """The gradients for given h and t; exchanged, those of t * x + (1 - t) * h."""
+    by_h, by_t, carried = (1 - t, x - h, t) if exchanged else (t, h - x, 1 - t)
+    z, gate = grad_output * by_h * (1 - h * h), grad_output * by_t * t * (1 - t)
+    grad_x = grad_output * carried + z @ weight + gate @ weight_gate
+    return grad_x, z.T @ x, z.sum(axis=0), gate.T @ x, gate.sum(axis=0)
+
+
+@highway_backward.mistake("Your slope of tanh is 1 - h. It is 1 - h**2.")
+def highway_h_not_squared(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * v["t"] * (1 - v["h"]))
+
+
+@highway_backward.mistake("For h you used the slope of a sigmoid, h * (1 - h). That of tanh is 1 - h**2.")
+def highway_sigmoid_slope(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * v["t"] * v["h"] * (1 - v["h"]))
+
+
+@highway_backward.mistake("For the gate you used the slope of tanh, 1 - t**2. t is a sigmoid.")
+def highway_tanh_slope(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * (v["h"] - v["x"]) * (1 - v["t"] ** 2))
+
+
+@highway_backward.mistake("Half of the gate's slope is missing: that of a sigmoid is t * (1 - t), not t.")
+def highway_half_slope(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * (v["h"] - v["x"]) * v["t"])
+
+
+@highway_backward.mistake("In grad_z the gate is the wrong way round: h goes on by t, not by 1 - t.")
+def highway_layer_by_carry(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * (1 - v["t"]) * (1 - v["h"] ** 2))
+
+
+@highway_backward.mistake(
+    "Forward you took x @ weight. Both matrices are square, so the shapes cannot warn you: the layer "
+    "computes x @ weight.T."
+)
+def highway_forward_transposed(grad_output, x, weight, bias, weight_gate, bias_gate):
+    t = sigmoid(x @ weight_gate + bias_gate)
+    h = np.tanh(x @ weight + bias)
+    return _gated(grad_output, x, weight, weight_gate, h, t)
+
+
+@highway_backward.mistake(
+    "In grad_x the two weights are exchanged: each gradient goes back through its own layer."
+)
+def highway_weights_exchanged(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: v["g"] * (1 - v["t"]) + v["z"] @ weight_gate + v["gate"] @ weight)
+
+
+@highway_backward.mistake("Your sigmoid is twice as steep: inside the tanh stands z / 2.")
+def highway_steep_sigmoid(grad_output, x, weight, bias, weight_gate, bias_gate):
+    t, h = (1 + np.tanh(x @ weight_gate.T + bias_gate)) / 2, np.tanh(x @ weight.T + bias)
+    return _gated(grad_output, x, weight, weight_gate, h, t)
+
+
+@highway_backward.mistake("bias_gate is missing where you compute t again.")
+def highway_no_bias_gate(grad_output, x, weight, bias, weight_gate, bias_gate):
+    return _highway(grad_output, x, weight, bias, weight_gate, 0 * bias_gate)
+
+
+@highway_backward.mistake("bias is missing where you compute h again.")
+def highway_no_bias(grad_output, x, weight, bias, weight_gate, bias_gate):
+    return _highway(grad_output, x, weight, 0 * bias, weight_gate, bias_gate)
+
+
+@highway_backward.mistake(
+    "You have t and 1 - t exchanged throughout: yours is the gradient of t * x + (1 - t) * h."
+)
+def highway_gates_exchanged(grad_output, x, weight, bias, weight_gate, bias_gate):
+    t, h = sigmoid(x @ weight_gate.T + bias_gate), np.tanh(x @ weight.T + bias)
+    return _gated(grad_output, x, weight, weight_gate, h, t, exchanged=True)
+
+
+@highway_backward.mistake(
+    "On the short way grad_output is missing: 1 - t is its slope, and a slope multiplies what arrives."
+)
+def highway_bare_carry(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_x=lambda v: (1 - v["t"]) + v["z"] @ weight + v["gate"] @ weight_gate)
+
+
+@highway_backward.mistake("On the short way you multiplied by x. The slope of (1 - t) * x in x is 1 - t.")
+def highway_carry_times_x(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(
+        *args, grad_x=lambda v: v["g"] * x * (1 - v["t"]) + v["z"] @ weight + v["gate"] @ weight_gate
+    )
+
+
+@highway_backward.mistake("For the gate grad_output is missing: what arrives multiplies h - x as well.")
+def highway_gate_without_grad(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: (v["h"] - v["x"]) * v["t"] * (1 - v["t"]))
+
+
+@highway_backward.mistake(
+    "Your grad_x goes back through the weights without the slopes. Behind the weights stand the sums: "
+    "grad_z and grad_gate."
+)
+def highway_back_without_slopes(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(
+        *args,
+        grad_x=lambda v: (
+            v["g"] * (1 - v["t"]) + v["g"] * v["t"] @ weight + v["g"] * (v["h"] - v["x"]) @ weight_gate
+        ),
+    )
+
+
+@highway_backward.mistake("For the gate you took h + x. x stands behind 1 - t, so y feels t by h - x.")
+def highway_gate_sum(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: v["g"] * (v["h"] + v["x"]) * v["t"] * (1 - v["t"]))
+
+
+@highway_backward.mistake("A bracket is missing: grad_output multiplies the whole of h - x.")
+def highway_gate_bracket(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, gate=lambda v: (v["g"] * v["h"] - v["x"]) * v["t"] * (1 - v["t"]))
+
+
+@highway_backward.mistake("For grad_weight_gate you took h. The gate reads x, as the layer does.")
+def highway_gate_saw_h(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, grad_weights=lambda v: (v["z"].T @ x, v["gate"].T @ v["h"]))
+
+
+@highway_backward.mistake("Both slopes are missing: 1 - h**2 for the tanh and t * (1 - t) for the gate.")
+def highway_no_slopes(grad_output, x, weight, bias, weight_gate, bias_gate):
+    args = (grad_output, x, weight, bias, weight_gate, bias_gate)
+    return _highway(*args, z=lambda v: v["g"] * v["t"], gate=lambda v: v["g"] * (v["h"] - v["x"]))
+
+
+@highway_backward.mistake("Forward both biases are missing: x @ weight.T + bias, and the same for the gate.")
+def highway_no_biases(grad_output, x, weight, bias, weight_gate, bias_gate):
+    return _highway(grad_output, x, weight, 0 * bias, weight_gate, 0 * bias_gate)
+
+
 # --------------------------------------------------------------------------------------- pre-activation
 
 preact_block_backward = Exercise(
@@ -529,7 +829,88 @@ def preact_relu_behind(grad_output, x, weight1, bias1, weight2, bias2):
     return _preact(grad_output * (y > 0), x, weight1, bias1, weight2)
 
 
+@preact_block_backward.mistake(
+    "Both ReLUs are missing on the way back. Each lets through only where its input was above 0."
+)
+def preact_no_masks(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_x=1, keep_z=1)
+
+
+@preact_block_backward.mistake("Forward you left out the first ReLU: the first layer is fed relu(x), not x.")
+def preact_fed_x(grad_output, x, weight1, bias1, weight2, bias2):
+    z1 = x @ weight1.T + bias1
+    h, grad_z1 = np.maximum(z1, 0), (grad_output @ weight2) * (z1 > 0)
+    grad_x = grad_output + (grad_z1 @ weight1) * (x > 0)
+    return grad_x, grad_z1.T @ x, grad_z1.sum(axis=0), grad_output.T @ h, grad_output.sum(axis=0)
+
+
+@preact_block_backward.mistake(
+    "Forward you left out the first ReLU, though grad_weight1 has it. z1 is built from relu(x), and so "
+    "it says which units are on."
+)
+def preact_fed_x_once(grad_output, x, weight1, bias1, weight2, bias2):
+    a, z1 = np.maximum(x, 0), x @ weight1.T + bias1
+    h, grad_z1 = np.maximum(z1, 0), (grad_output @ weight2) * (z1 > 0)
+    grad_x = grad_output + (grad_z1 @ weight1) * (x > 0)
+    return grad_x, grad_z1.T @ a, grad_z1.sum(axis=0), grad_output.T @ h, grad_output.sum(axis=0)
+
+
+@preact_block_backward.mistake("bias1 is missing where you compute z1 again. It decides which units are on.")
+def preact_no_bias(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, 0 * bias1, weight2)
+
+
+@preact_block_backward.mistake(
+    "At the second ReLU you multiplied by its output h. Its slope is 1 where z1 > 0, else 0."
+)
+def preact_times_h(grad_output, x, weight1, bias1, weight2, bias2):
+    h = np.maximum(np.maximum(x, 0) @ weight1.T + bias1, 0)
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_z=h)
+
+
+@preact_block_backward.mistake(
+    "At the first ReLU you multiplied by its output. Its slope is 1 where x > 0, else 0."
+)
+def preact_times_a(grad_output, x, weight1, bias1, weight2, bias2):
+    return _preact(grad_output, x, weight1, bias1, weight2, keep_x=np.maximum(x, 0))
+
+
+@preact_block_backward.mistake(
+    "You applied the ReLU to the gradient itself. What counts is the sign of the ReLU's input, not that "
+    "of the gradient."
+)
+def preact_relu_of_gradient(grad_output, x, weight1, bias1, weight2, bias2):
+    a = np.maximum(x, 0)
+    h = np.maximum(a @ weight1.T + bias1, 0)
+    grad_z1 = np.maximum(grad_output @ weight2, 0)
+    grad_x = grad_output + np.maximum(grad_z1 @ weight1, 0)
+    return grad_x, grad_z1.T @ a, grad_z1.sum(axis=0), grad_output.T @ h, grad_output.sum(axis=0)
+
+
+@preact_block_backward.mistake(
+    "For the bridge you added 1. Its slope is 1, and slopes multiply what arrives: grad_output."
+)
+def preact_adds_one(grad_output, x, weight1, bias1, weight2, bias2):
+    grad_x, *rest = _preact(grad_output, x, weight1, bias1, weight2, bridge=0)
+    return grad_x + 1, *rest
+
+
+@preact_block_backward.mistake(
+    "For the bridge you added x, as forward does. What comes back over it is grad_output."
+)
+def preact_adds_x(grad_output, x, weight1, bias1, weight2, bias2):
+    grad_x, *rest = _preact(grad_output, x, weight1, bias1, weight2, bridge=0)
+    return grad_x + x, *rest
+
+
 # ------------------------------------------------------------------------------- back through fifty steps
+
+
+def _points(rng):
+    yield from core.cases("gradient_flow.cliff_backward")
+    points = np.column_stack([rng.uniform(3, 7, size=4), rng.uniform(-3, -1, size=4)])
+    yield Case("cliff", dict(x=points, steps=3, target=0.2), "another target")
+
 
 cliff_backward = Exercise(
     solution=in_numpy.cliff_backward,
@@ -542,6 +923,7 @@ cliff_backward = Exercise(
         "p_before * (1 - p_before). Every use of w and b adds its share.",
     ],
     next="With a vector for s and a matrix for w this is backpropagation through time.",
+    cases=_points,
 )
 
 
@@ -620,3 +1002,71 @@ def cliff_no_two(grad_output, x, steps=50, target=0.7):
 @cliff_backward.mistake("grad_output is missing: what arrives from behind multiplies everything.")
 def cliff_no_grad_output(grad_output, x, steps=50, target=0.7):
     return _cliff(np.ones_like(grad_output), x, steps, target)
+
+
+def _unrolled(
+    grad_output, x, steps, target, way=lambda p: reversed(p[:-1]), start=sigmoid.unchecked, late=False
+):
+    """The loop as a learner writes it, over the states kept in a list."""
+    w, b = x.T
+    p = [start(np.full_like(w, 0.5))]
+    for _ in range(steps):
+        p.append(sigmoid.unchecked(w * p[-1] + b))
+    grad_s, grad_w, grad_b = grad_output * 2 * (p[-1] - target) * p[-1] * (1 - p[-1]), 0 * w, 0 * b
+    for before in way(p):
+        passed = grad_s * w * before * (1 - before)
+        share = passed if late else grad_s
+        grad_w, grad_b = grad_w + share * before, grad_b + share
+        grad_s = passed
+    return np.stack([grad_w, grad_b], axis=1)
+
+
+@cliff_backward.mistake("Your target is always 0.7. It is an argument.")
+def cliff_fixed_target(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, 0.7)
+
+
+@cliff_backward.mistake("You always take 50 steps. `steps` is an argument.")
+def cliff_fixed_steps(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, 50, target)
+
+
+@cliff_backward.mistake("You start at p = 0.5. The first state is sigmoid(0.5).")
+def cliff_other_start(grad_output, x, steps=50, target=0.7):
+    return _unrolled(grad_output, x, steps, target, start=lambda p: p)
+
+
+@cliff_backward.mistake("The two columns are exchanged: a point is (w, b), and so is its gradient.")
+def cliff_columns_exchanged(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target)[:, ::-1]
+
+
+@cliff_backward.mistake(
+    "You passed each step before its share was added: grad_w and grad_b take grad_s first, then it goes "
+    "one step back."
+)
+def cliff_share_too_late(grad_output, x, steps=50, target=0.7):
+    return _unrolled(grad_output, x, steps, target, late=True)
+
+
+@cliff_backward.mistake("You walk through the steps forward. The gradient comes from the end: `reversed`.")
+def cliff_forward_order(grad_output, x, steps=50, target=0.7):
+    return _unrolled(grad_output, x, steps, target, way=lambda p: p[:-1])
+
+
+@cliff_backward.mistake(
+    "You start the way back with the last state as the one before. The last sum was made from p[steps - "
+    "1]: leave the last state out."
+)
+def cliff_one_too_many(grad_output, x, steps=50, target=0.7):
+    return _unrolled(grad_output, x, steps, target, way=lambda p: reversed(p))
+
+
+@cliff_backward.mistake("You stop one step early: the first step, out of p[0], uses w and b too.")
+def cliff_one_too_few(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, only=lambda steps: range(1, steps))
+
+
+@cliff_backward.mistake("The loss is missing on the way back: (p - target)**2 hands 2 * (p - target) to p.")
+def cliff_no_difference(grad_output, x, steps=50, target=0.7):
+    return _cliff(grad_output, x, steps, target, last=lambda g, p: g * 2 * p * (1 - p))

@@ -2,12 +2,99 @@
 
 import numpy as np
 
+from nnlib import core
+from nnlib.core import Case
 from nnlib.exercises import Exercise
 from nnlib.lora import in_numpy
 
 
 def _scaling(r, lora_alpha, use_rslora):
     return lora_alpha / (np.sqrt(r).item() if use_rslora else r)
+
+
+def _cases_of(name):
+    """Those of the concept, and one whose scaling with use_rslora is neither 1 nor that without."""
+
+    def cases(rng):
+        yield from core.cases(f"lora.{name}")
+        sizes = dict(weight=(3, 5), lora_A=(2, 5), lora_B=(3, 2))
+        if name != "merge":
+            sizes |= dict(x=(4, 5), bias=3)
+        args = {argument: rng.normal(size=size) for argument, size in sizes.items()}
+        if name == "dora_linear":
+            args |= dict(magnitude=rng.uniform(0.5, 2, 3))
+        yield Case(name, args | dict(lora_alpha=5.0, use_rslora=True), "use_rslora, rank 2")
+
+    return cases
+
+
+# Wrong scalings that every exercise here meets, of a layer's sizes: its rank R, its inputs D and outputs O.
+_WRONG_SCALINGS = {
+    "swapped": (
+        "The other way round: with use_rslora lora_alpha is divided by the root of the rank, without it by "
+        "the rank.",
+        lambda r, d, o, alpha, root: _scaling(r, alpha, not root),
+    ),
+    "always_root": (
+        "You always divide by the root of the rank. Without use_rslora it is the rank itself.",
+        lambda r, d, o, alpha, root: _scaling(r, alpha, True),
+    ),
+    "root_of_the_quotient": (
+        "You took the root of lora_alpha / R. use_rslora takes that of the rank alone.",
+        lambda r, d, o, alpha, root: (alpha / r) ** 0.5 if root else alpha / r,
+    ),
+    "root_of_alpha": (
+        "You took the root of lora_alpha. use_rslora takes that of the rank.",
+        lambda r, d, o, alpha, root: alpha**0.5 / r if root else alpha / r,
+    ),
+    "one_with_the_root": (
+        "With use_rslora your scaling is 1. It is lora_alpha divided by the root of the rank.",
+        lambda r, d, o, alpha, root: 1 if root else alpha / r,
+    ),
+    "upside_down": (
+        "Your scaling is upside down: lora_alpha is what is divided.",
+        lambda r, d, o, alpha, root: 1 / _scaling(r, alpha, root),
+    ),
+    "times_the_rank": (
+        "You multiplied lora_alpha by the rank. It is divided by it.",
+        lambda r, d, o, alpha, root: alpha * (r**0.5 if root else r),
+    ),
+    "eight": (
+        "You wrote 8 for lora_alpha. That is only its default.",
+        lambda r, d, o, alpha, root: _scaling(r, 8, root),
+    ),
+    "by_the_inputs": (
+        "You divide by the number of inputs D. The rank is the number of rows of lora_A.",
+        lambda r, d, o, alpha, root: _scaling(d, alpha, root),
+    ),
+    "by_the_outputs": (
+        "You divide by the number of outputs O. The rank is the number of rows of lora_A.",
+        lambda r, d, o, alpha, root: _scaling(o, alpha, root),
+    ),
+    "floor": (
+        "`//` rounds the scaling down to a whole number. Divide with `/`.",
+        lambda r, d, o, alpha, root: alpha // (r**0.5 if root else r),
+    ),
+    "without_alpha": (
+        "lora_alpha is missing in your scaling: 1 / R is not all of it.",
+        lambda r, d, o, alpha, root: _scaling(r, 1, root),
+    ),
+    "by_alpha": (
+        "You multiply by lora_alpha, and divide by nothing: the rank is missing.",
+        lambda r, d, o, alpha, root: alpha,
+    ),
+    "squared": (
+        "The scaling came twice. It multiplies the product of lora_B and lora_A once.",
+        lambda r, d, o, alpha, root: _scaling(r, alpha, root) ** 2,
+    ),
+}
+
+
+def _scaled_wrongly(*without):
+    """The name, the message and the scaling of each, but for those that the exercise names in its own way."""
+    for name, (message, wrong) in _WRONG_SCALINGS.items():
+        if name not in without:
+            yield name, message, lambda A, B, *rest, f=wrong: f(A.shape[-2], A.shape[-1], B.shape[-2], *rest)
 
 
 # --------------------------------------------------------------------------------------- the forward
@@ -21,6 +108,7 @@ lora_linear = Exercise(
         "use_rslora. R is `len(lora_A)`.",
     ],
     next="its backward, in which the weight stays frozen: `lora.lora_linear_backward`.",
+    cases=_cases_of("lora_linear"),
 )
 
 
@@ -97,6 +185,49 @@ def no_alpha(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
     return _forward(x, weight, bias, lora_A, lora_B, _scaling(len(lora_A), 1, use_rslora))
 
 
+def _plant_forward(name, message, scaling):
+    def wrong(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+        return _forward(x, weight, bias, lora_A, lora_B, scaling(lora_A, lora_B, lora_alpha, use_rslora))
+
+    wrong.__name__ = name
+    lora_linear.mistake(message)(wrong)
+
+
+for _named in _scaled_wrongly("always_root", "by_the_inputs", "without_alpha", "by_alpha"):
+    _plant_forward(*_named)
+
+
+@lora_linear.mistake("The scaling multiplies everything. It belongs to the detour alone.")
+def all_of_it_scaled(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    return scaling * _forward(x, weight, bias, lora_A, lora_B, 1)
+
+
+@lora_linear.mistake("x @ weight.T is missing. The frozen layer says more than its bias.")
+def only_the_bias_of_the_frozen(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    return _forward(x, 0 * weight, bias, lora_A, lora_B, scaling)
+
+
+@lora_linear.mistake("The detour is missing: this is the frozen layer alone.")
+def no_detour(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    return _forward(x, weight, bias, lora_A, lora_B, 0)
+
+
+@lora_linear.mistake("You subtract the detour. It is added to what the frozen layer says.")
+def detour_subtracted(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    return _forward(x, weight, bias, lora_A, lora_B, -scaling)
+
+
+@lora_linear.mistake(
+    "Between lora_A and lora_B your detour has a ReLU. It has none: only so the two merge into one matrix."
+)
+def bent_detour(x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    return x @ weight.T + bias + scaling * np.maximum(x @ lora_A.T, 0) @ lora_B.T
+
+
 # -------------------------------------------------------------------------------------- the backward
 
 lora_linear_backward = Exercise(
@@ -110,6 +241,7 @@ lora_linear_backward = Exercise(
         "D)`, and so for grad_output; grad_x goes back to x's shape.",
     ],
     next="one batch for several adapters: `lora.mixed_lora_linear`.",
+    cases=_cases_of("lora_linear"),
 )
 
 
@@ -230,6 +362,78 @@ def zeros_for_the_frozen(grad_output, x, weight, bias, lora_A, lora_B, lora_alph
     return grad_x, np.zeros_like(weight), np.zeros_like(bias), *thin
 
 
+def _plant_backward(name, message, scaling):
+    def wrong(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+        used = scaling(lora_A, lora_B, lora_alpha, use_rslora)
+        grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, used)
+        return grad_x, None, None, *thin
+
+    wrong.__name__ = name
+    lora_linear_backward.mistake(message)(wrong)
+
+
+for _named in _scaled_wrongly("by_alpha"):
+    _plant_backward(*_named)
+
+
+@lora_linear_backward.mistake(
+    "grad_h lacks the scaling, and with it grad_A and the detour's part of grad_x. grad_B has it."
+)
+def not_in_grad_h(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    _, _, grad_B = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    grad_x, grad_A, _ = _backward(grad_output, x, weight, lora_A, lora_B, 1)
+    return grad_x, None, None, grad_A, grad_B
+
+
+@lora_linear_backward.mistake(
+    "In grad_x the scaling multiplies both parts. What comes through the frozen layer is not scaled."
+)
+def all_of_grad_x_scaled(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_x + (scaling - 1) * grad_output @ weight, None, None, *thin
+
+
+@lora_linear_backward.mistake(
+    "In grad_A the scaling came twice: grad_h = scaling * grad_output @ lora_B has it already."
+)
+def twice_in_a(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, grad_A, grad_B = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_x, None, None, scaling * grad_A, grad_B
+
+
+@lora_linear_backward.mistake(
+    "grad_A is made from h, which has been through lora_A. It needs what arrives at h, from behind."
+)
+def h_for_grad_h(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, _, grad_B = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    rows = x.reshape(-1, x.shape[-1])
+    return grad_x, None, None, (rows @ lora_A.T).T @ rows, grad_B
+
+
+@lora_linear_backward.mistake(
+    "With a batch of sequences you used the first sequence alone. lora_A and lora_B collect from all rows."
+)
+def first_sequence_alone(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, *thin = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    if x.ndim > 2:
+        _, *thin = _backward(grad_output[0], x[0], weight, lora_A, lora_B, scaling)
+    return grad_x, None, None, *thin
+
+
+@lora_linear_backward.mistake(
+    "grad_A and grad_B lack the scaling; grad_x has it. On the way back all three meet the same factor."
+)
+def in_grad_x_alone(grad_output, x, weight, bias, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+    scaling = _scaling(len(lora_A), lora_alpha, use_rslora)
+    grad_x, grad_A, grad_B = _backward(grad_output, x, weight, lora_A, lora_B, scaling)
+    return grad_x, None, None, grad_A / scaling, grad_B / scaling
+
+
 # -------------------------------------------------------------------------------------- a mixed batch
 
 mixed_lora_linear = Exercise(
@@ -329,6 +533,127 @@ def zero_for_none(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
     return _mixed(x, weight, bias, lora_A, lora_B, rest, lora_alpha / lora_A.shape[1])
 
 
+def _plant_mixed(name, message, scaling):
+    def wrong(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+        used = scaling(lora_A, lora_B, lora_alpha, False)
+        return _mixed(x, weight, bias, lora_A, lora_B, adapter, used)
+
+    wrong.__name__ = name
+    message = message.replace("the number of rows of lora_A", "the middle axis of lora_A (K, R, D)")
+    mixed_lora_linear.mistake(message)(wrong)
+
+
+_ONLY_WITH_ROOT = ("swapped", "root_of_the_quotient", "root_of_alpha", "one_with_the_root", "always_root")
+for _named in _scaled_wrongly("by_the_inputs", "by_alpha", *_ONLY_WITH_ROOT):
+    _plant_mixed(*_named)
+
+
+@mixed_lora_linear.mistake("You divide by the root of the rank. There is no use_rslora here: lora_alpha / R.")
+def mixed_by_the_root(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return _mixed(x, weight, bias, lora_A, lora_B, adapter, lora_alpha / np.sqrt(lora_A.shape[1]))
+
+
+def _with_adapters(x, weight, bias, lora_A, lora_B, adapter, lora_alpha):
+    return _mixed(x, weight, bias, lora_A, lora_B, adapter, lora_alpha / lora_A.shape[1])
+
+
+@mixed_lora_linear.mistake(
+    "Every sample that has an adapter got the first one. `adapter[n]` says which one belongs to sample n."
+)
+def the_first_for_each_that_has_one(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return _with_adapters(x, weight, bias, lora_A, lora_B, np.minimum(adapter, 0), lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "You took the adapter of the sample's own number. Which one it uses stands in `adapter`."
+)
+def number_of_the_sample(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    own = np.where(adapter < 0, -1, np.arange(len(adapter)) % len(lora_A))
+    return _with_adapters(x, weight, bias, lora_A, lora_B, own, lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "Every sample that has an adapter got the sum of all. Only the one it names is its own."
+)
+def all_for_each_that_has_one(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    delta = lora_alpha / lora_A.shape[1] * (lora_B @ lora_A).sum(axis=0)
+    y = x @ weight.T + bias
+    y[adapter >= 0] += x[adapter >= 0] @ delta.T
+    return y
+
+
+@mixed_lora_linear.mistake(
+    "The bias comes twice where a sample has an adapter. It belongs to the frozen layer."
+)
+def bias_twice(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    y = _with_adapters(x, weight, bias, lora_A, lora_B, adapter, lora_alpha)
+    y[adapter >= 0] += bias
+    return y
+
+
+@mixed_lora_linear.mistake("Samples with -1 lack the bias. It belongs to the frozen layer, which all have.")
+def no_bias_for_none(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    y = _with_adapters(x, weight, bias, lora_A, lora_B, adapter, lora_alpha)
+    y[adapter < 0] -= bias
+    return y
+
+
+@mixed_lora_linear.mistake("The last adapter is never used: your loop ends one early.")
+def the_last_never(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    rest = np.where(adapter == len(lora_A) - 1, -1, adapter)
+    return _with_adapters(x, weight, bias, lora_A, lora_B, rest, lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "lora_A is that of the sample, lora_B always the first. Both belong to the same adapter."
+)
+def first_b_for_all(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    first = np.repeat(lora_B[:1], len(lora_B), axis=0)
+    return _with_adapters(x, weight, bias, lora_A, first, adapter, lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "The samples are sorted by their adapters. Write each result back to where its sample stood."
+)
+def sorted_by_adapter(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    y = _with_adapters(x, weight, bias, lora_A, lora_B, adapter, lora_alpha)
+    return y[np.argsort(adapter, kind="stable")]
+
+
+@mixed_lora_linear.mistake(
+    "Only the first sample got its detour: does your loop `return` in its first round?"
+)
+def returned_too_early(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    rest = np.where(np.arange(len(adapter)) == 0, adapter, -1)
+    return _with_adapters(x, weight, bias, lora_A, lora_B, rest, lora_alpha)
+
+
+@mixed_lora_linear.mistake(
+    "Only the samples of the first adapter got a detour: does your loop `return` in its first round?"
+)
+def returned_after_one_adapter(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    rest = np.where(adapter == 0, 0, -1)
+    return _with_adapters(x, weight, bias, lora_A, lora_B, rest, lora_alpha)
+
+
+@mixed_lora_linear.mistake("You subtract the detour. It is added to what the frozen layer says.")
+def mixed_subtracted(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return _with_adapters(x, weight, bias, lora_A, -lora_B, adapter, lora_alpha)
+
+
+@mixed_lora_linear.mistake("The detours are missing: this is the frozen layer alone.")
+def no_adapter_at_all(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    return x @ weight.T + bias
+
+
+@mixed_lora_linear.mistake(
+    "lora_B is that of the sample, lora_A always the first. Both belong to the same adapter."
+)
+def first_a_for_all(x, weight, bias, lora_A, lora_B, adapter, lora_alpha=8):
+    first = np.repeat(lora_A[:1], len(lora_A), axis=0)
+    return _with_adapters(x, weight, bias, first, lora_B, adapter, lora_alpha)
+
+
 # -------------------------------------------------------------------------------------------- merging
 
 merge = Exercise(
@@ -339,6 +664,7 @@ merge = Exercise(
         "scaling is lora_alpha / R, or lora_alpha / sqrt(R) with use_rslora; R is len(lora_A).",
     ],
     next="a layer whose rows have lengths of their own: `lora.dora_linear`.",
+    cases=_cases_of("merge"),
 )
 
 
@@ -374,6 +700,18 @@ def merged_by_the_rank(weight, lora_A, lora_B, lora_alpha=8, use_rslora=False):
     return weight + lora_alpha / len(lora_A) * lora_B @ lora_A
 
 
+def _plant_merged(name, message, scaling):
+    def wrong(weight, lora_A, lora_B, lora_alpha=8, use_rslora=False):
+        return weight + scaling(lora_A, lora_B, lora_alpha, use_rslora) * lora_B @ lora_A
+
+    wrong.__name__ = name
+    merge.mistake(message)(wrong)
+
+
+for _named in _scaled_wrongly("by_alpha"):
+    _plant_merged(*_named)
+
+
 # ----------------------------------------------------------------------------------------------- DoRA
 
 dora_linear = Exercise(
@@ -386,6 +724,7 @@ dora_linear = Exercise(
     ],
     next="its backward, by the rules of weight normalization: `normalization.weight_norm_backward` has the "
     "same two terms.",
+    cases=_cases_of("dora_linear"),
 )
 
 
@@ -456,3 +795,144 @@ def dora_without_scaling(
 def dora_by_the_rank(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
     v, own = _used(weight, lora_A, lora_B, lora_alpha, False)
     return x @ ((magnitude / (own if norm is None else norm))[:, None] * v).T + bias
+
+
+def _plant_dora(name, message, scaling):
+    def wrong(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+        v = weight + scaling(lora_A, lora_B, lora_alpha, use_rslora) * lora_B @ lora_A
+        norm = np.sqrt((v * v).sum(axis=1)) if norm is None else norm
+        return x @ ((magnitude / norm)[:, None] * v).T + bias
+
+    wrong.__name__ = name
+    dora_linear.mistake(message)(wrong)
+
+
+for _named in _scaled_wrongly():
+    _plant_dora(*_named)
+
+
+def _dora(x, bias, v, length):
+    """Rows of v, each multiplied by a number."""
+    return x @ (length[:, None] * v).T + bias
+
+
+@dora_linear.mistake("You divide by the root of the *mean* of squares. A length is the root of their sum.")
+def mean_of_squares(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude / (own / v.shape[1] ** 0.5 if norm is None else norm))
+
+
+@dora_linear.mistake("You divide by the sum of magnitudes. A length is the root of the sum of squares.")
+def sum_of_magnitudes(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, _ = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude / (np.abs(v).sum(axis=1) if norm is None else norm))
+
+
+@dora_linear.mistake(
+    "You divide by the largest magnitude of a row. Its length is the root of the sum of squares."
+)
+def largest_magnitude(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, _ = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude / (np.abs(v).max(axis=1) if norm is None else norm))
+
+
+@dora_linear.mistake("magnitude is missing: your rows all have the length 1.")
+def no_magnitude(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, 1 / (own if norm is None else norm))
+
+
+@dora_linear.mistake(
+    "You divide by magnitude. The norm is what is divided away; magnitude is the new length."
+)
+def magnitude_divided(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, (own if norm is None else norm) / magnitude)
+
+
+@dora_linear.mistake("You multiply by the norm. Dividing by it leaves the direction of a row.")
+def multiplied_by_the_norm(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude * (own if norm is None else norm))
+
+
+@dora_linear.mistake("The bias is missing.")
+def dora_without_bias(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, 0, v, magnitude / (own if norm is None else norm))
+
+
+@dora_linear.mistake("You subtract the change. The adapter is added to the weight.")
+def dora_subtracted(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, -lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude / (own if norm is None else norm))
+
+
+@dora_linear.mistake(
+    "You normalized the change and added it to the weight. Normalize their sum: the rows of weight + delta."
+)
+def only_the_change_normalized(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(0 * weight, lora_A, lora_B, lora_alpha, use_rslora)
+    with np.errstate(invalid="ignore"):
+        return _dora(x, bias, v, magnitude / (own if norm is None else norm)) + x @ weight.T
+
+
+@dora_linear.mistake("The weight is missing: the rows that get a new length are those of weight + delta.")
+def only_the_change_used(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(0 * weight, lora_A, lora_B, lora_alpha, use_rslora)
+    with np.errstate(invalid="ignore"):
+        return _dora(x, bias, v, magnitude / (own if norm is None else norm))
+
+
+@dora_linear.mistake("You add the frozen layer once more. weight is in v already.")
+def frozen_layer_twice(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, v, magnitude / (own if norm is None else norm)) + x @ weight.T
+
+
+@dora_linear.mistake(
+    "Only the weight gets a new length, the change is added as it is. The length is that of their sum."
+)
+def change_added_after(x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    return _dora(x, bias, weight, magnitude / (own if norm is None else norm)) + x @ (v - weight).T
+
+
+@dora_linear.mistake(
+    "You turned the weight into directions first and added the change to them. Add first, then take the "
+    "directions."
+)
+def change_added_to_the_direction(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, _ = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    norm = np.sqrt((weight * weight).sum(axis=1)) if norm is None else norm
+    return _dora(x, bias, weight / norm[:, None] + v - weight, magnitude)
+
+
+@dora_linear.mistake(
+    "You took the lengths of the frozen rows in place of magnitude. They are only where it starts; it is "
+    "trained."
+)
+def old_lengths_for_magnitude(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    length = np.sqrt((weight * weight).sum(axis=1))
+    return _dora(x, bias, v, length / (own if norm is None else norm))
+
+
+@dora_linear.mistake("You divided by the length of the change. It is that of the rows of weight + delta.")
+def length_of_the_change(
+    x, weight, bias, lora_A, lora_B, magnitude, lora_alpha=8, use_rslora=False, norm=None
+):
+    v, own = _used(weight, lora_A, lora_B, lora_alpha, use_rslora)
+    own = np.sqrt(((v - weight) ** 2).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _dora(x, bias, v, magnitude / (own if norm is None else norm))

@@ -107,7 +107,8 @@ def wrong_sign_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False
 
 
 @choose_qparams.mistake(
-    "The zero point is rounded down (`floor`) and not to the nearest integer: up to a whole step off."
+    "The zero point is rounded down (`floor`, or `astype` of low / scale) and not to the nearest integer: up "
+    "to a whole step off."
 )
 def floored(low, high, quant_min=-128, quant_max=127, symmetric=False):
     scale, zero_point = _with(low, high, quant_min, quant_max, symmetric)
@@ -156,6 +157,179 @@ def always_affine(low, high, quant_min=-128, quant_max=127, symmetric=False):
     return _with(low, high, quant_min, quant_max, False)
 
 
+def _unclipped(low, high, quant_min, quant_max, symmetric, steps=0, most=None, divisor=None, zero_low=None):
+    """As a learner writes it, without clipping: `most` is the bound of the symmetric grid."""
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    if symmetric:
+        most = np.maximum(-low, high) if most is None else most
+        return most / (divisor or quant_max), np.zeros(low.shape, np.int32)
+    scale = (high - low) / (steps or quant_max - quant_min)
+    low = low if zero_low is None else zero_low
+    return scale, quant_min - np.round(low / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "You divided by the number of levels, and there is one step less: the scale is (high - low) / (quant_max "
+    "- quant_min)."
+)
+def levels_for_steps_affine(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _unclipped(low, high, quant_min, quant_max, symmetric, steps=quant_max - quant_min + 1)
+
+
+@choose_qparams.mistake("You divided by the number of levels. Count the steps between them: one less.")
+def levels_for_steps_unclipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    levels = quant_max - quant_min + 1
+    return _unclipped(low, high, quant_min, quant_max, symmetric, steps=levels, divisor=levels / 2)
+
+
+@choose_qparams.mistake(
+    "You divided by the number of levels. Steps lie between levels: quant_max - quant_min, without + 1."
+)
+def levels_for_steps_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = levels_for_steps_affine(low, high, quant_min, quant_max, symmetric)
+    return scale, np.clip(zero_point, quant_min, quant_max)
+
+
+@choose_qparams.mistake("You wrote 255 for the number of steps. It is quant_max - quant_min: 15 with 4 bits.")
+def steps_written_in(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _unclipped(low, high, quant_min, quant_max, symmetric, steps=255)
+
+
+@choose_qparams.mistake("You wrote -128 for the lowest integer. It is quant_min: 0 on a grid without sign.")
+def lowest_written_in(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else zero_point - quant_min - 128
+
+
+@choose_qparams.mistake(
+    "You let high reach 0, but not low: where all numbers are positive, the range has to begin at 0."
+)
+def low_not_stretched(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    if symmetric:
+        return _unclipped(low, high, quant_min, quant_max, symmetric)
+    scale = (np.maximum(high, 0) - low) / (quant_max - quant_min)
+    return scale, quant_min - np.round(low / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "You let low reach 0, but not high: where all numbers are negative, the range has to end at 0."
+)
+def high_not_stretched(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    if symmetric:
+        return _unclipped(low, high, quant_min, quant_max, symmetric)
+    scale = (high - np.minimum(low, 0)) / (quant_max - quant_min)
+    return scale, quant_min - np.round(np.minimum(low, 0) / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "Your scale belongs to the range that holds 0, your zero point to `low` as it came in. Both need the new "
+    "low."
+)
+def old_low(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _unclipped(low, high, quant_min, quant_max, symmetric, zero_low=low)
+
+
+@choose_qparams.mistake("Your scale is upside down: it is the width of a step, range / number of steps.")
+def upside_down(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    if symmetric:
+        return scale, zero_point
+    return 1 / scale, quant_min - np.round(np.minimum(low, 0) * scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "Your scale is upside down, on both grids: it is the width of a step, range / number of steps."
+)
+def upside_down_on_both(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = upside_down(low, high, quant_min, quant_max, symmetric)
+    return 1 / scale if symmetric else scale, zero_point
+
+
+@choose_qparams.mistake("You multiplied low by the scale. How many steps lie below 0 is a quotient.")
+def low_times_scale(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    low = np.minimum(low, 0)
+    return scale, zero_point if symmetric else quant_min - np.round(low * scale).astype(np.int32)
+
+
+@choose_qparams.mistake("You counted from quant_max. `low` stands at the lower end of the grid, quant_min.")
+def from_the_top(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    return scale, zero_point if symmetric else zero_point - quant_min + quant_max
+
+
+@choose_qparams.mistake("You added low to high. low is 0 or below: the range is high - low wide.")
+def ends_added(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    if symmetric:
+        return _unclipped(low, high, quant_min, quant_max, symmetric)
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    scale = (high + low) / (quant_max - quant_min)
+    return scale, quant_min - np.round(low / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid you took the affine scale. 0 stands in the middle: the larger of -low and high "
+    "has to fit on its side."
+)
+def affine_scale(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    most = (np.maximum(high, 0) - np.minimum(low, 0)) / 2
+    return _unclipped(low, high, quant_min, quant_max, symmetric, most=most)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid you took the smaller of -low and high: the other end would be cut off."
+)
+def smaller_side(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    most = np.minimum(-np.minimum(low, 0), np.maximum(high, 0))
+    return _unclipped(low, high, quant_min, quant_max, symmetric, most=most)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid you took one bound for all ranges. Compare element by element: each has its own."
+)
+def one_bound(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    most = np.full(low.shape, max(-low.min(), high.max()), low.dtype)
+    return _unclipped(low, high, quant_min, quant_max, symmetric, most=most)
+
+
+@choose_qparams.mistake(
+    "On the symmetric grid you divided by quant_max + 1. The larger side has quant_max steps: 127, not 128."
+)
+def one_step_too_many(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _unclipped(low, high, quant_min, quant_max, symmetric, divisor=quant_max + 1)
+
+
+@choose_qparams.mistake("On the symmetric grid the zero point is 0. You computed it from low all the same.")
+def zero_point_computed(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    low = np.minimum(low, 0)
+    return scale, quant_min - np.round(low / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "You let high reach 0, but not low. Clipping the zero point does not mend that: the scale is too small."
+)
+def low_not_stretched_clipped(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = low_not_stretched(low, high, quant_min, quant_max, symmetric)
+    return scale, np.clip(zero_point, quant_min, quant_max)
+
+
+@choose_qparams.mistake(
+    "You counted from high. quant_min - low / scale: it is `low` that stands at quant_min."
+)
+def counted_from_high(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    scale, zero_point = _unclipped(low, high, quant_min, quant_max, symmetric)
+    high = np.maximum(high, 0)
+    return scale, zero_point if symmetric else quant_min - np.round(high / scale).astype(np.int32)
+
+
+@choose_qparams.mistake(
+    "You wrote 256. That is the number of levels of 8 bits; the steps are quant_max - quant_min."
+)
+def levels_written_in(low, high, quant_min=-128, quant_max=127, symmetric=False):
+    return _unclipped(low, high, quant_min, quant_max, symmetric, steps=256)
+
+
 # ------------------------------------------------------------------------------ the straight-through gradient
 
 
@@ -164,9 +338,10 @@ def _staircases(rng):
         "4 bits": dict(scale=np.array(0.25), zero_point=np.array(0), quant_min=-8, quant_max=7),
         "a zero point": dict(scale=np.array(0.5), zero_point=np.array(5), quant_min=0, quant_max=15),
     }.items():
-        ends = args["quant_max"] - args["zero_point"] + np.array([-0.2, 0.0, 0.2, 0.6])  # at the upper end
-        x = np.concatenate([rng.normal(size=8), ends * args["scale"], [-9.0, 9.0]])
-        yield Case("fake_quantize_backward", dict(grad_output=rng.normal(size=14), x=x, **args), note)
+        beyond = np.array([-0.2, 0.0, 0.2, 0.6])  # in steps
+        ends = np.append(args["quant_max"] + beyond, args["quant_min"] - beyond) - args["zero_point"]
+        x = np.concatenate([rng.normal(size=8), ends * args["scale"], [-90, -31, -9, 9, 31, 90]])
+        yield Case("fake_quantize_backward", dict(grad_output=rng.normal(size=22), x=x, **args), note)
 
 
 fake_quantize_backward = Exercise(
@@ -250,6 +425,103 @@ def without_zero_point(grad_output, x, scale, zero_point=None, quant_min=-128, q
 )
 def floats_and_integers(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
     return _passed(grad_output, (quant_min <= x) & (x <= quant_max))
+
+
+@fake_quantize_backward.mistake("At quant_max itself nothing has been cut off: use <= there, too.")
+def strictly_below(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, quant_min, quant_max - 1))
+
+
+@fake_quantize_backward.mistake("At quant_min itself nothing has been cut off: use <= there, too.")
+def strictly_above(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, quant_min + 1, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You looked at the upper end alone. What lies below quant_min is cut off, too."
+)
+def upper_end_alone(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, -np.inf, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You looked at the lower end alone. What lies above quant_max is cut off, too."
+)
+def lower_end_alone(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, quant_min, np.inf))
+
+
+@fake_quantize_backward.mistake(
+    "You compared the magnitude with quant_max. The lower end is quant_min, and need not be -quant_max."
+)
+def magnitude_compared(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, -quant_max, quant_max))
+
+
+@fake_quantize_backward.mistake("The wrong way round: the gradient passes inside of the grid, not outside.")
+def passes_outside(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, ~_inside(x, scale, zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake("You multiplied x by the scale. To count steps, divide.")
+def multiplied_by_scale(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x * scale * scale, scale, zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake("You wrote -128 and 127. The ends are arguments: quant_min and quant_max.")
+def ends_written_in(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, zero_point, -128, 127))
+
+
+@fake_quantize_backward.mistake("You subtracted the zero point. To get the integer, it is added.")
+def zero_point_subtracted(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, _inside(x, scale, -zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You added the zero point to x. It is an integer of the grid: divide first, then add it."
+)
+def zero_point_added_too_early(
+    grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None
+):
+    return _passed(grad_output, _inside(x + zero_point, scale, 0, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake("You rounded down (`floor`). The integer is the nearest one: np.round.")
+def rounded_down(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    q = np.floor(x / scale) + zero_point
+    return _passed(grad_output, (quant_min <= q) & (q <= quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "You compared x with the ends times scale. Those are ends for numbers that are not rounded yet, and the "
+    "zero point is missing in them."
+)
+def ends_times_scale(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(grad_output, (quant_min * scale <= x) & (x <= quant_max * scale))
+
+
+@fake_quantize_backward.mistake(
+    "This is where the gradient may pass, as 0 and 1. grad_output has to come in: multiply."
+)
+def only_the_mask(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    return _passed(np.ones_like(grad_output), _inside(x, scale, zero_point, quant_min, quant_max))
+
+
+@fake_quantize_backward.mistake(
+    "These are the rounded numbers of the forward. Asked for is the gradient for x."
+)
+def the_forward(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    q = np.clip(np.round(x / scale) + zero_point, quant_min, quant_max)
+    return (scale * (q - zero_point)).astype(x.dtype), None, None
+
+
+@fake_quantize_backward.mistake(
+    "You cut down to an integer (`astype` or np.trunc). It is the nearest: np.round."
+)
+def cut_to_integers(grad_output, x, scale, zero_point=None, quant_min=-128, quant_max=127, axis=None):
+    q = np.trunc(x / scale) + zero_point
+    return _passed(grad_output, (quant_min <= q) & (q <= quant_max))
 
 
 # -------------------------------------------------------------------------------------- integer arithmetic
@@ -399,6 +671,109 @@ def without_bias(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_
     return _linear(_total(q_x, q_weight, zero_point_x, zero_point_weight), scale_x, scale_weight, 0)
 
 
+def _terms(x, weight, zero_point_x, zero_point_weight):
+    """The four terms, in the integers that come in."""
+    total = x @ weight.T - zero_point_weight * x.sum(axis=1, keepdims=True)
+    return total - zero_point_x * weight.sum(axis=1) + x.shape[1] * zero_point_x * zero_point_weight
+
+
+@quantized_linear.mistake("q_x is uint8 and reaches 255; int8 ends at 127, and 255 becomes -1. Take int32.")
+def inputs_wrapped(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    x, weight = q_x.astype(np.int8).astype(int), q_weight.astype(int)
+    return _linear(_terms(x, weight, zero_point_x, zero_point_weight), scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake(
+    "You converted both to int8. q_x reaches 255, which int8 cannot hold, and the sums need 32 bits."
+)
+def both_in_eight_bits(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    x, weight = q_x.astype(np.int8), q_weight.astype(np.int8)
+    return _linear(_terms(x, weight, zero_point_x, zero_point_weight), scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("You made q_weight unsigned. It has negative numbers, which turn into large ones.")
+def weights_unsigned(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    x, weight = q_x.astype(int), q_weight.astype(np.uint8).astype(int)
+    return _linear(_terms(x, weight, zero_point_x, zero_point_weight), scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake(
+    "You exchanged the zero points: z_weight belongs to the sums of q_x, z_x to those of q_weight. Each "
+    "meets the integers of the other."
+)
+def zero_points_exchanged(
+    q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None
+):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, (1, 0, 0, 1))
+    x, weight = q_x.astype(int), q_weight.astype(int)
+    total = total - zero_point_x * x.sum(axis=1, keepdims=True) - zero_point_weight * weight.sum(axis=1)
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("D is the number of inputs, q_x.shape[1]; you took that of the outputs.")
+def outputs_for_inputs(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    signs = (1, -1, -1, len(q_weight) / q_x.shape[1])
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight, signs)
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("You summed over all of q_weight. Each output has the sum of its own row: axis=1.")
+def one_sum_of_weights(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    weight = q_weight.astype(int)
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    total = total + zero_point_x * (weight.sum(axis=1) - weight.sum())
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("You summed over all of q_x. Each example has the sum of its own row: axis=1.")
+def one_sum_of_inputs(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    x = q_x.astype(int)
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    total = total + zero_point_weight * (x.sum(axis=1, keepdims=True) - x.sum())
+    return _linear(total, scale_x, scale_weight, bias)
+
+
+@quantized_linear.mistake("Both scales are missing: these are integers, and y is in floats.")
+def without_scales(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    return _linear(total, np.ones_like(scale_x), 1, bias)
+
+
+@quantized_linear.mistake("You divided by the scales. An integer times its step is the float.")
+def divided_by_scales(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    return _linear(total, 1 / scale_x, 1 / scale_weight, bias)
+
+
+@quantized_linear.mistake("You added the scales. Of a product of two numbers, the steps are multiplied.")
+def scales_added(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    return (total * (scale_x + scale_weight) + bias).astype(scale_x.dtype)
+
+
+@quantized_linear.mistake(
+    "Brackets are missing: the number behind q is scale * (q - zero_point), not scale * q - zero_point."
+)
+def brackets_missing(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    x = scale_x * q_x - zero_point_x
+    weight = scale_weight[:, None] * q_weight - zero_point_weight[:, None]
+    return (x @ weight.T + bias).astype(scale_x.dtype)
+
+
+@quantized_linear.mistake("You subtracted the bias.")
+def bias_subtracted(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    return _linear(_total(q_x, q_weight, zero_point_x, zero_point_weight), scale_x, scale_weight, -bias)
+
+
+@quantized_linear.mistake(
+    "You rounded the bias to steps of scale_x * scale_weight, as a chip stores it. Here it stays a float."
+)
+def bias_rounded(q_x, q_weight, scale_x, zero_point_x, scale_weight, zero_point_weight=None, bias=None):
+    total = _total(q_x, q_weight, zero_point_x, zero_point_weight)
+    steps = np.round(bias / (scale_x * scale_weight))
+    return _linear(total + steps, scale_x, scale_weight, 0)
+
+
 # ------------------------------------------------------------------------------------------- sixteen levels
 
 
@@ -510,6 +885,82 @@ def half_a_tail(tail):
     return in_numpy.nf4_levels.unchecked(tail / 2)
 
 
+@nf4_levels.mistake("The right levels, from the largest down: sort them upwards, -1 first.")
+def from_the_largest(tail):
+    return in_numpy.nf4_levels.unchecked(tail)[::-1]
+
+
+@nf4_levels.mistake(
+    "Eight levels stand on each side, and none is 0. Seven stand below, so that an exact 0 has room."
+)
+def eight_on_each_side(tail):
+    half = _half(tail, 8)
+    return _scaled(np.concatenate([-half[::-1], half]), tail)
+
+
+@nf4_levels.mistake(
+    "Your 0 stands there twice, and seven levels on each side: one `linspace` still holds its end, p = 1/2."
+)
+def zero_twice(tail):
+    half = _half(tail, 7)
+    return _scaled(np.concatenate([-half[::-1], [0, 0], half]), tail)
+
+
+@nf4_levels.mistake(
+    "You left out the wrong end of each `linspace`: the outermost level stays, and p = 1/2 goes."
+)
+def wrong_end_left_out(tail):
+    above, below = (_quantiles(np.linspace(1 - float(tail), 0.5, n)[1:]) for n in (9, 8))
+    return _scaled(np.array(sorted([*above, *-below, 0])), tail)
+
+
+@nf4_levels.mistake(
+    "Both sides have the spacing of eight, and below 0 you left out the level next to it. Seven levels have "
+    "a spacing of their own."
+)
+def same_spacing_inside(tail):
+    above = _half(tail, 8)
+    return _scaled(np.concatenate([-above[:0:-1], [0], above]), tail)
+
+
+@nf4_levels.mistake(
+    "`tail` is what lies *beyond* the outermost level: it stands at p = 1 - tail. Yours begins at p = tail, "
+    "below the median."
+)
+def from_the_tail(tail):
+    above, below = (_quantiles(np.linspace(float(tail), 0.5, n)[:-1]) for n in (9, 8))
+    return (np.array(sorted([*above, *-below, 0])) / above.max()).astype(tail.dtype)
+
+
+@nf4_levels.mistake(
+    "Your levels are evenly spaced on either side. Even are the *probabilities*; the quantile function makes "
+    "levels of them."
+)
+def even_on_each_side(tail):
+    return np.concatenate([np.arange(-7, 0) / 7, np.arange(9) / 8]).astype(tail.dtype)
+
+
+@nf4_levels.mistake("The minus is missing below 0: the quantiles of that side are mirrored.")
+def not_mirrored(tail):
+    levels = sorted([*_half(tail, 7), 0, *_half(tail, 8)])
+    return _scaled(np.array(levels), tail)
+
+
+@nf4_levels.mistake(
+    "You took the distribution function, `cdf`, which leads from a level to its probability. Here the way "
+    "back is needed."
+)
+def the_way_there(tail):
+    cdf = np.vectorize(NormalDist().cdf)
+    above, below = (cdf(np.linspace(1 - float(tail), 0.5, n)[:-1]) for n in (9, 8))
+    return _scaled(np.array(sorted([*above, *-below, 0])), tail)
+
+
+@nf4_levels.mistake("You wrote 0.9677, which is rounded; and the second case has another `tail`.")
+def rounded_tail(tail):
+    return in_numpy.nf4_levels.unchecked(np.array(1 - 0.9677))
+
+
 # ------------------------------------------------------------------------------------------------- groups
 
 
@@ -589,6 +1040,133 @@ def one_for_all(x, group_size=64, bits=4):
     return np.round(x / scale).astype(np.int8), each
 
 
+def _clipped(groups, scale, bits, least=1):
+    """Integers of the grid, which ends at 2**(bits - 1) - 1; what is beyond is cut off."""
+    most = 2 ** (bits - 1) - 1
+    return np.clip(np.round(groups / scale[..., None]), -most - 1 + least, most)
+
+
+def _halves(x, group_size):
+    """The groups, and the largest magnitude of each, 0 replaced."""
+    groups = x.reshape(*x.shape[:-1], -1, group_size)
+    return groups, np.abs(groups).max(axis=-1)
+
+
+def _finished(q, scale, x, zero):
+    return q.reshape(x.shape).astype(np.int8), np.where(zero, 1, scale).astype(x.dtype)
+
+
+def _with_scale(x, group_size, bits, scale_of, least=1):
+    """Another scale, and what is beyond the grid cut off."""
+    groups, size = _halves(x, group_size)
+    scale = np.where(size == 0, 1, scale_of(groups))
+    return _finished(_clipped(groups, scale, bits, least), scale, x, size == 0)
+
+
+@quantize_groups.mistake(
+    "You made the scale of the largest number, and clipped. Take the largest *magnitude*: a negative number "
+    "may lie further out."
+)
+def signed_maximum_clipped(x, group_size=64, bits=4):
+    return _with_scale(x, group_size, bits, lambda g: g.max(axis=-1) / (2 ** (bits - 1) - 1))
+
+
+@quantize_groups.mistake(
+    "The grid has one step too many, and clipping hides it: symmetric means from -(2**(bits - 1) - 1) to "
+    "2**(bits - 1) - 1."
+)
+def one_too_many_clipped(x, group_size=64, bits=4):
+    return _with_scale(x, group_size, bits, lambda g: np.abs(g).max(axis=-1) / 2 ** (bits - 1), least=0)
+
+
+@quantize_groups.mistake("You wrote 7, the largest integer of 4 bits. It depends on `bits`.")
+def seven_written_in(x, group_size=64, bits=4):
+    return _in_groups(x, group_size, 7)
+
+
+@quantize_groups.mistake("You wrote 127, the largest integer of 8 bits. It depends on `bits`.")
+def most_of_eight_bits(x, group_size=64, bits=4):
+    return _in_groups(x, group_size, 127)
+
+
+@quantize_groups.mistake("The numbers are rounded down (`floor`), and not to the nearest integer.")
+def groups_rounded_down(x, group_size=64, bits=4):
+    return _in_groups(x, group_size, 2 ** (bits - 1) - 1, cut=np.floor)
+
+
+@quantize_groups.mistake(
+    "All groups of a row share one scale. Each group has its own: take the largest over the last axis alone."
+)
+def one_for_each_row(x, group_size=64, bits=4):
+    groups, _ = _halves(x, group_size)
+    scale = np.abs(x).max(axis=-1, keepdims=True) / (2 ** (bits - 1) - 1)
+    each = np.repeat(scale, groups.shape[-2], axis=-1).astype(x.dtype)
+    return np.round(x / scale).astype(np.int8), each
+
+
+@quantize_groups.mistake("You multiplied by the scale. To count steps, divide by their width.")
+def multiplied_for_divided(x, group_size=64, bits=4):
+    groups, _ = _halves(x, group_size)
+    _, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    return np.round(groups * scale[..., None]).reshape(x.shape).astype(np.int8), scale
+
+
+@quantize_groups.mistake("You multiplied by the scale, and clipped. To count steps, divide by their width.")
+def multiplied_and_clipped(x, group_size=64, bits=4):
+    groups, _ = _halves(x, group_size)
+    _, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    return _finished(_clipped(groups * scale[..., None] ** 2, scale, bits), scale, x, False)
+
+
+@quantize_groups.mistake("You returned the largest magnitudes. The scale is the width of one step.")
+def magnitudes_returned(x, group_size=64, bits=4):
+    _, size = _halves(x, group_size)
+    q, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    return q, np.where(size == 0, scale, size).astype(x.dtype)
+
+
+@quantize_groups.mistake("You returned the largest magnitudes, with their zeros. The scale is one step wide.")
+def magnitudes_with_zeros_returned(x, group_size=64, bits=4):
+    return _in_groups(x, group_size, 2 ** (bits - 1) - 1)[0], _halves(x, group_size)[1]
+
+
+@quantize_groups.mistake("Your scale is upside down: it is the width of one step, what q is multiplied by.")
+def scale_upside_down(x, group_size=64, bits=4):
+    q, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    return q, 1 / scale
+
+
+@quantize_groups.mistake(
+    "The scale of a group of zeros is to be 1. You put 1 in place of its largest magnitude, and divided."
+)
+def one_before_the_division(x, group_size=64, bits=4):
+    most = 2 ** (bits - 1) - 1
+    q, scale = _in_groups(x, group_size, most)
+    return q, np.where(_halves(x, group_size)[1] == 0, 1 / most, scale).astype(x.dtype)
+
+
+@quantize_groups.mistake(
+    "The scale is made of the standard deviation. It has to reach the largest magnitude, or that is cut off."
+)
+def deviation_for_magnitude(x, group_size=64, bits=4):
+    return _with_scale(x, group_size, bits, lambda g: g.std(axis=-1) / (2 ** (bits - 1) - 1))
+
+
+@quantize_groups.mistake(
+    "The scale is made of the mean magnitude. It has to reach the largest one, or that is cut off."
+)
+def mean_for_largest(x, group_size=64, bits=4):
+    return _with_scale(x, group_size, bits, lambda g: np.abs(g).mean(axis=-1) / (2 ** (bits - 1) - 1))
+
+
+@quantize_groups.mistake(
+    "You went back to floats: q times scale. Asked for are the integers, which need less memory."
+)
+def floats_again(x, group_size=64, bits=4):
+    q, scale = _in_groups(x, group_size, 2 ** (bits - 1) - 1)
+    return (q.reshape(*scale.shape, -1) * scale[..., None]).reshape(x.shape), scale
+
+
 # -------------------------------------------------------------------------------------- a float of eight bits
 
 
@@ -600,7 +1178,8 @@ def _numbers(rng):
         "plain": plain,
         "ties": ties,
         "near 0": small,
-        "too large": np.array([460.0, -9000]),
+        "256 to 448": np.array([300.0, -270.0, 410.0]),
+        "too large": np.array([460.0, -9000, 500.0]),
     }.items():
         yield Case("round_to_float", dict(x=x, dtype="float8_e4m3fn"), note)
 
@@ -689,3 +1268,122 @@ def too_coarse(x, dtype):
 @round_to_float.mistake("That is float8_e5m2: 2 bits of fraction. e4m3 has 3, and its lowest exponent is -6.")
 def other_format(x, dtype):
     return in_numpy.round_to_float.unchecked(x, "float8_e5m2")
+
+
+@round_to_float.mistake(
+    "Your lowest exponent is -5. The format goes down to -6, and 2**-9 is its least step."
+)
+def lowest_too_high(x, dtype):
+    return _float8(x, lowest=-5)
+
+
+@round_to_float.mistake(
+    "Your steps are twice as wide: 3 bits of fraction make 8 steps between 2**e and 2**(e+1)."
+)
+def two_bits_of_fraction(x, dtype):
+    return _float8(x, fraction=2)
+
+
+@round_to_float.mistake("You stop at 480. That pattern stands for NaN in this format: the largest is 448.")
+def stops_at_480(x, dtype):
+    return _float8(x, largest=480.0)
+
+
+@round_to_float.mistake(
+    "You stop at 240, the largest of a format whose top exponent is kept free. Here it is in use: 448."
+)
+def stops_at_240(x, dtype):
+    return _float8(x, largest=240.0)
+
+
+@round_to_float.mistake("Your numbers stop at 448, but not at -448: the sign has a bit of its own.")
+def stops_above_only(x, dtype):
+    return np.minimum(_float8(x, largest=np.inf), 448).astype(x.dtype)
+
+
+@round_to_float.mistake("Negative numbers became 0: the lower end is -448.")
+def negative_to_zero(x, dtype):
+    return np.maximum(_float8(x), 0)
+
+
+@round_to_float.mistake("What lies above 448 became infinite. The format has no infinity: it stops at 448.")
+def infinite_above(x, dtype):
+    y = _float8(x, largest=np.inf)
+    return np.where(np.abs(y) > 448, np.copysign(np.inf, y), y).astype(x.dtype)
+
+
+@round_to_float.mistake(
+    "You clipped x but took the step from before: far above 448 it is wider than 448 itself. Clip at the end."
+)
+def clipped_first(x, dtype):
+    exponent = np.maximum(np.frexp(x)[1] - 1, -6)
+    step = np.ldexp(1.0, exponent - 3)
+    return (np.round(np.clip(x, -448, 448) / step) * step).astype(x.dtype)
+
+
+@round_to_float.mistake(
+    "Your largest exponent is 7. Between 256 and 448 it is 8, and the steps there are 32 wide."
+)
+def highest_exponent_off(x, dtype):
+    exponent = np.clip(np.frexp(x)[1] - 1, -6, 7)
+    step = np.ldexp(1.0, exponent - 3)
+    return np.clip(np.round(x / step) * step, -448, 448).astype(x.dtype)
+
+
+@round_to_float.mistake("The numbers are rounded down (`floor`), and not to the nearest.")
+def toward_minus_infinity(x, dtype):
+    return _float8(x, cut=np.floor)
+
+
+@round_to_float.mistake(
+    "Halves are rounded up, so negative ones toward 0; the standard, and np.round, take the even neighbor."
+)
+def half_up(x, dtype):
+    return _float8(x, cut=lambda v: np.floor(v + 0.5))
+
+
+@round_to_float.mistake("The sign is lost: only the exponent comes from the magnitude.")
+def sign_lost(x, dtype):
+    return np.abs(_float8(x))
+
+
+@round_to_float.mistake(
+    "You rounded log2 of the magnitude. The exponent is the power of two *below* the number: round it down."
+)
+def nearest_exponent(x, dtype):
+    with np.errstate(divide="ignore"):
+        exponent = np.maximum(np.round(np.log2(np.abs(x.astype(float)))), -6)
+    step = 2.0 ** (exponent - 3)
+    return np.clip(np.round(x / step) * step, -448, 448).astype(x.dtype)
+
+
+@round_to_float.mistake(
+    "Below 2**-6 your steps are 2**-6 wide. That is the lowest power of two; its steps are an eighth of it."
+)
+def subnormal_steps_too_wide(x, dtype):
+    low = np.frexp(x)[1] - 1 <= -6
+    return np.where(low, np.round(x * 64) / 64, _float8(x)).astype(x.dtype)
+
+
+@round_to_float.mistake("These are numbers of steps. Multiply by the step again to get back to floats.")
+def steps_counted(x, dtype):
+    step = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 1, -6) - 3)
+    return np.clip(np.round(x / step), -448, 448).astype(x.dtype)
+
+
+@round_to_float.mistake(
+    "You added the bias of 7 to the exponent. It belongs to the stored bits; the number has the exponent "
+    "itself."
+)
+def biased_exponent(x, dtype):
+    step = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 1, -6) + 7 - 3)
+    return np.clip(np.round(x / step) * step, -448, 448).astype(x.dtype)
+
+
+@round_to_float.mistake(
+    "You rounded the m of `np.frexp` to eighths. It lies between 1/2 and 1, where 3 bits of fraction are "
+    "sixteenths, and small numbers have fewer."
+)
+def eighths_of_m(x, dtype):
+    m, e = np.frexp(x)
+    return np.clip(np.ldexp(np.round(m * 8) / 8, e), -448, 448).astype(x.dtype)

@@ -86,6 +86,36 @@ def grows(x, lambd=0.5):
     return np.sign(x) * (np.abs(x) + lambd)
 
 
+@softshrink.mistake("Your threshold is always 0.5. That is the default; it is an argument.")
+def fixed_threshold(x, lambd=0.5):
+    return in_numpy.softshrink.unchecked(x, 0.5)
+
+
+@softshrink.mistake(
+    "The values that pass move away from 0. Shrinking takes positive ones down by lambd, and negative ones "
+    "up."
+)
+def moves_outwards(x, lambd=0.5):
+    return np.where(np.abs(x) > lambd, x + lambd * np.sign(x), 0)
+
+
+@softshrink.mistake("Negative values pass as they are. They go up by lambd, as positive ones go down.")
+def negative_unchanged(x, lambd=0.5):
+    return np.where(x > lambd, x - lambd, np.where(x < -lambd, x, 0))
+
+
+@softshrink.mistake("You put x back where only its sign belongs: multiply the shrunken size by `np.sign(x)`.")
+def times_x(x, lambd=0.5):
+    return np.maximum(np.abs(x) - lambd, 0) * x
+
+
+@softshrink.mistake(
+    "Values within the threshold stay as they are. They become 0: that is what empties weights."
+)
+def small_ones_stay(x, lambd=0.5):
+    return np.where(np.abs(x) > lambd, x - lambd * np.sign(x), x)
+
+
 # ------------------------------------------------------------------------ the gradient of the penalty
 
 
@@ -184,6 +214,77 @@ def exchanged_strengths(grad_output, weight, l1=0.0, l2=0.0):
     return grad_output * (l2 * np.sign(weight) + l1 * weight)
 
 
+@elastic_net_backward.mistake(
+    "grad_output multiplies the L1 part only. A bracket is missing: it multiplies both."
+)
+def grad_output_on_l1(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * l1 * np.sign(weight) + l2 * weight
+
+
+@elastic_net_backward.mistake("grad_output multiplies the L2 part only. It multiplies both.")
+def grad_output_on_l2(grad_output, weight, l1=0.0, l2=0.0):
+    return l1 * np.sign(weight) + grad_output * l2 * weight
+
+
+@elastic_net_backward.mistake("You added grad_output. The penalty's slope multiplies what arrives.")
+def grad_output_added(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output + l1 * np.sign(weight) + l2 * weight
+
+
+@elastic_net_backward.mistake("The L2 part is l2 · w², as in the penalty. Its slope is l2 · w.")
+def l2_value(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * np.sign(weight) + l2 * weight**2)
+
+
+@elastic_net_backward.mistake("This is the penalty of each weight. Wanted is its slope.")
+def penalty_of_each(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * np.abs(weight) + l2 / 2 * weight**2)
+
+
+@elastic_net_backward.mistake(
+    "You divided the weight by its length: that is the slope of the length. L2 here charges half the "
+    "square, with slope l2 · w."
+)
+def slope_of_the_length(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * np.sign(weight) + l2 * weight / np.sqrt((weight * weight).sum()))
+
+
+@elastic_net_backward.mistake("You took a step: weight minus gradient. Wanted is the gradient itself.")
+def takes_a_step(grad_output, weight, l1=0.0, l2=0.0):
+    return weight - grad_output * (l1 * np.sign(weight) + l2 * weight)
+
+
+@elastic_net_backward.mistake("The L1 part leaves negative weights alone. Their slope is -l1: `np.sign`.")
+def l1_positive_only(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * (weight > 0).astype(weight.dtype) + l2 * weight)
+
+
+@elastic_net_backward.mistake(
+    "The sign is turned: the penalty grows with the size of a weight, so its slope has the weight's sign."
+)
+def penalty_turned(grad_output, weight, l1=0.0, l2=0.0):
+    return -grad_output * (l1 * np.sign(weight) + l2 * weight)
+
+
+@elastic_net_backward.mistake("l1 multiplies the whole bracket. It belongs to the sign alone.")
+def l1_on_both(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * l1 * (np.sign(weight) + l2 * weight)
+
+
+@elastic_net_backward.mistake(
+    "You took sign(w) · w, which is |w|, for the slope of |w|. The slope is the sign alone."
+)
+def sign_times_weight_with_halved_l2(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * np.sign(weight) * weight + l2 / 2 * weight)
+
+
+@elastic_net_backward.mistake(
+    "At a weight of exactly 0 you divide 0 by 0: w / |w| has no value there. `np.sign(0)` is 0."
+)
+def divides_zero_by_zero(grad_output, weight, l1=0.0, l2=0.0):
+    return grad_output * (l1 * weight / np.abs(weight) + l2 * weight)
+
+
 # ------------------------------------------------------------------------------------- early stopping
 
 
@@ -205,6 +306,10 @@ def _epochs(rng):
     yield case("the best loss was 0", 0.1, 1, best=0.0)
     yield case("worse for the first time, patience 1", 0.6, 0, patience=1)
     yield case("a worse loss, patience ended long ago", 0.7, 5, patience=4)
+    yield case("a worse loss, one bad epoch left", 0.7, 2, patience=4)
+    yield case("a worse loss, more patience than the default", 0.7, 4, patience=7)
+    yield case("better by more than min_delta", 0.4, 1, patience=4, min_delta=0.05)
+    yield case("a loss that is not a number", np.nan, 1, patience=4)
 
 
 early_stopping = Exercise(
@@ -339,6 +444,99 @@ def first_is_bad(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0
     return best, count, np.bool_(count >= patience)
 
 
+@early_stopping.mistake("You never stop: `stop` is False whatever the count is.")
+def never_stops(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return *_watch(loss, best, num_bad_epochs, patience, min_delta)[:2], np.bool_(False)
+
+
+@early_stopping.mistake("You always stop: `stop` is True whatever the count is.")
+def always_stops(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return *_watch(loss, best, num_bad_epochs, patience, min_delta)[:2], np.bool_(True)
+
+
+@early_stopping.mistake(
+    "`stop` is the wrong way round: stop when the count has reached patience, not before."
+)
+def stops_the_wrong_way_round(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    best, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return best, count, ~stop
+
+
+@early_stopping.mistake("You stop at the first bad epoch, whatever `patience` says.")
+def no_patience(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    best, count, _ = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return best, count, np.bool_(count > 0)
+
+
+@early_stopping.mistake("You stop one epoch too early: the count has to reach patience.")
+def one_too_early(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, limit=-1)
+
+
+@early_stopping.mistake("Your patience is always 5. That is the default; it is an argument.")
+def fixed_patience(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, 5, min_delta)
+
+
+@early_stopping.mistake(
+    "You return best - min_delta as the new best. `best` is the loss itself; min_delta is taken off when "
+    "you compare."
+)
+def best_less_min_delta(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    new, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return new - (min_delta if count == 0 else 0), count, stop
+
+
+@early_stopping.mistake(
+    "After a better loss `best` is still the old one. The next epoch has to beat the new."
+)
+def best_stays(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    _, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return loss if best is None else best, count, stop
+
+
+@early_stopping.mistake("After a bad epoch your count stays as it is. It grows by 1.")
+def never_counts(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    new, count, _ = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    if count:
+        count = num_bad_epochs
+    return new, count, np.bool_(count >= patience)
+
+
+@early_stopping.mistake(
+    "After a better loss you take 1 off the count. It starts again at 0: patience means bad epochs in a row."
+)
+def forgives_one(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    new, count, _ = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    if count == 0 and best is not None:
+        count = np.maximum(num_bad_epochs - 1, 0)
+    return new, count, np.bool_(count >= patience)
+
+
+@early_stopping.mistake(
+    "`best` takes the smaller of the two after every epoch. It changes only when the loss is better by "
+    "`min_delta`."
+)
+def best_is_the_minimum(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    _, count, stop = _watch(loss, best, num_bad_epochs, patience, min_delta)
+    return loss if best is None else min(best, loss), count, stop
+
+
+@early_stopping.mistake(
+    "You took the larger loss for the better one. A loss is better if it is below best - min_delta."
+)
+def above_is_better(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, lambda a, b, d: a > b - d)
+
+
+@early_stopping.mistake(
+    "A loss that is not a number counts as better in your rule: `not (loss >= …)` is true for NaN. Ask "
+    "`loss < …`."
+)
+def nan_is_better(loss, best=None, num_bad_epochs=None, patience=5, min_delta=0.0):
+    return _watch(loss, best, num_bad_epochs, patience, min_delta, lambda a, b, d: not a >= b - d)
+
+
 # ---------------------------------------------------------------------------------- mixup, backward
 
 
@@ -413,6 +611,62 @@ def forward_again(grad_output, x, lam, permutation):
     return lam * x + (1 - lam) * x[permutation], None
 
 
+@mixup_backward.mistake("Both ways have the share lam. What goes through the partner has 1 - lam.")
+def lam_twice(grad_output, x, lam, permutation):
+    return lam * (grad_output + grad_output[np.argsort(permutation)]), None
+
+
+@mixup_backward.mistake(
+    "This is x once more, brought back. What comes back is grad_output: mixing is linear."
+)
+def x_brought_back(grad_output, x, lam, permutation):
+    return lam * x + (1 - lam) * x[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake(
+    "The row's own share is missing: its gradient is multiplied by lam, as its value was."
+)
+def own_in_full(grad_output, x, lam, permutation):
+    return grad_output + (1 - lam) * grad_output[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake("The sign of the partner's share is turned: it is 1 - lam, not lam - 1.")
+def partner_turned(grad_output, x, lam, permutation):
+    return lam * grad_output - (1 - lam) * grad_output[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake(
+    "You multiplied by x. Mixing is linear: its slopes are lam and 1 - lam, whatever x is."
+)
+def mixup_times_x(grad_output, x, lam, permutation):
+    own, partner = grad_output * x, grad_output * x[permutation]
+    return lam * own + (1 - lam) * partner[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake(
+    "You moved all of grad_output to the partners. The share lam stays with the row itself."
+)
+def all_to_the_partner(grad_output, x, lam, permutation):
+    return grad_output[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake(
+    "You permuted the row's own part, and left the partner's where it was. Forward x itself is not permuted."
+)
+def own_part_permuted(grad_output, x, lam, permutation):
+    return lam * grad_output[permutation] + (1 - lam) * grad_output, None
+
+
+@mixup_backward.mistake("The shares are missing: lam for the row itself, 1 - lam through the partner.")
+def without_shares(grad_output, x, lam, permutation):
+    return grad_output + grad_output[np.argsort(permutation)], None
+
+
+@mixup_backward.mistake("You reversed the rows. The partners are those that `permutation` names.")
+def rows_reversed(grad_output, x, lam, permutation):
+    return lam * grad_output + (1 - lam) * grad_output[::-1], None
+
+
 # ------------------------------------------------------------------------------- bias and variance
 
 bias_variance = Exercise(
@@ -433,8 +687,7 @@ bias_variance = Exercise(
 )
 def unbiased(predictions, target):
     mean = predictions.mean(axis=0)
-    m = len(predictions)
-    return ((mean - target) ** 2).mean(), ((predictions - mean) ** 2).mean() * (m / (m - 1) if m > 1 else 1)
+    return ((mean - target) ** 2).mean(), predictions.var(axis=0, ddof=1).mean()
 
 
 @bias_variance.mistake(
@@ -489,3 +742,83 @@ def not_squared(predictions, target):
 def standard_deviation(predictions, target):
     mean = predictions.mean(axis=0)
     return ((mean - target) ** 2).mean(), predictions.std(axis=0).mean()
+
+
+def _parts(predictions, target):
+    return in_numpy.bias_variance.unchecked(predictions, target)
+
+
+@bias_variance.mistake(
+    "Your variance compares the rows of one model (axis 1). It must compare the models on one row: axis 0."
+)
+def variance_over_the_rows(predictions, target):
+    return _parts(predictions, target)[0], predictions.var(axis=1).mean()
+
+
+@bias_variance.mistake(
+    "You averaged the bias without squaring it: errors of opposite sign cancel. Square each row's bias first."
+)
+def mean_bias(predictions, target):
+    mean = predictions.mean(axis=0)
+    return (mean - target).mean(), ((predictions - mean) ** 2).mean()
+
+
+@bias_variance.mistake(
+    "Your variance is that of the mean prediction, from row to row. It must compare each model with that "
+    "mean."
+)
+def variance_of_the_mean(predictions, target):
+    return _parts(predictions, target)[0], predictions.mean(axis=0).var()
+
+
+@bias_variance.mistake(
+    "What you call variance is the whole error: compare the models with their own mean, not with the target."
+)
+def around_the_target(predictions, target):
+    return _parts(predictions, target)[0], ((predictions - target) ** 2).mean()
+
+
+@bias_variance.mistake(
+    "Your mean prediction is one number for all rows. Each row has its own: average over the models, axis 0."
+)
+def one_mean_prediction(predictions, target):
+    return ((predictions.mean() - target) ** 2).mean(), _parts(predictions, target)[1]
+
+
+@bias_variance.mistake(
+    "Your mean prediction is one number for all rows, in both. Each row has its own: average over the "
+    "models, axis 0."
+)
+def one_mean_for_both(predictions, target):
+    return ((predictions.mean() - target) ** 2).mean(), predictions.var()
+
+
+@bias_variance.mistake("You took the root of bias². Only the squares add up to the squared error.")
+def root_of_bias(predictions, target):
+    bias2, variance = _parts(predictions, target)
+    return np.sqrt(bias2), variance
+
+
+@bias_variance.mistake("The square is missing in your variance: differences from a mean always average to 0.")
+def variance_without_square(predictions, target):
+    return _parts(predictions, target)[0], (predictions - predictions.mean(axis=0)).mean()
+
+
+@bias_variance.mistake(
+    "Your variance is that of all errors at once. It must compare models on the same row: use axis 0."
+)
+def variance_of_the_errors(predictions, target):
+    return _parts(predictions, target)[0], (predictions - target).var()
+
+
+@bias_variance.mistake(
+    "You averaged absolute differences from the mean. The variance averages their squares."
+)
+def absolute_spread(predictions, target):
+    return _parts(predictions, target)[0], np.abs(predictions - predictions.mean(axis=0)).mean()
+
+
+@bias_variance.mistake("You added up the rows. Both parts are means: over the rows as well.")
+def sums_over_rows(predictions, target):
+    bias2, variance = _parts(predictions, target)
+    return bias2 * len(target), variance * len(target)
