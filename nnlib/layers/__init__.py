@@ -22,6 +22,7 @@ from nnlib.layers.convolution import (
     ConvTranspose2d,
     Flatten,
     MaxPool2d,
+    Pad2d,
 )
 from nnlib.layers.dense import Linear, ReLU, Sigmoid, Tanh
 from nnlib.layers.dropout import Dropout
@@ -55,6 +56,7 @@ __all__ = [
     "Linear",
     "LoRALinear",
     "MaxPool2d",
+    "Pad2d",
     "Player",
     "RNN",
     "ReLU",

@@ -148,6 +148,17 @@ class ConvTranspose2d(Layer):
         super().__init__(conv.conv_transpose2d, conv.conv_transpose2d_backward, params, **settings)
 
 
+class Pad2d(Layer):
+    """`pad` with its pair: in front of a convolution without padding it is torch's `padding_mode`.
+
+    `padding` is one margin for all sides, or those on the left, on the right, above and below.
+    """
+
+    def __init__(self, padding: int | tuple[int, int, int, int], mode: str = "constant", value: float = 0.0):
+        pad = padding if isinstance(padding, tuple) else (padding,) * 4
+        super().__init__(conv.pad, conv.pad_backward, pad=pad, mode=mode, value=value)
+
+
 class MaxPool2d(Layer):
     """`max_pool2d`; windows of 2 x 2 side by side as two maxima, of neighbors in a row and then of two rows.
 

@@ -6,7 +6,18 @@ import torch
 
 from nnlib import core, layers
 from nnlib.convolution import in_numpy
-from nnlib.layers import Conv2d, ConvTranspose2d, Flatten, Linear, MaxPool2d, ReLU, Residual, Sequential, fit
+from nnlib.layers import (
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Pad2d,
+    ReLU,
+    Residual,
+    Sequential,
+    fit,
+)
 
 CONV = [c for c in core.cases("convolution.conv2d") if "bias" in c.args]
 POOL = core.cases("convolution.max_pool2d")
@@ -50,6 +61,24 @@ def test_the_fast_pooling_is_the_reference(case):
         g = core.grad_outputs(y)
         np.testing.assert_array_equal(layer.forward(at), y)
         np.testing.assert_array_equal(layer.backward(g), in_numpy.max_pool2d_backward(g, at, **args))
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_a_margin_in_front_is_torchs_padding_mode(mode):
+    rng = np.random.default_rng(0)
+    model = Sequential(Pad2d((2, 2, 1, 1), mode), Conv2d(3, 4, 3, stride=2, rng=rng, dtype=np.float64))
+    named = "zeros" if mode == "constant" else mode
+    theirs = torch.nn.Conv2d(3, 4, 3, stride=2, padding=(1, 2), padding_mode=named).double()
+    with torch.no_grad():
+        for name, value in theirs.named_parameters():
+            value.copy_(torch.from_numpy(model[1].params[name]))
+    x = torch.from_numpy(rng.normal(size=(2, 3, 6, 5))).requires_grad_()
+    y = theirs(x)
+    g = rng.normal(size=y.shape)
+    y.backward(torch.from_numpy(g))
+    np.testing.assert_allclose(model(x.detach().numpy()), y.detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(model.backward(g), x.grad.numpy(), atol=1e-12)
+    np.testing.assert_allclose(model[1].grads["weight"], theirs.weight.grad.numpy(), atol=1e-12)
 
 
 def test_most_pooling_goes_the_quick_way():
