@@ -88,18 +88,27 @@ dropout._drawn = lambda op, x, mask: op(x)  # draws once: 256 draws, to find our
 
 
 def enlarged(path: str, elements: int = 2**16) -> core.Case:
-    """The largest case of a function, its batch repeated up to about 2**16 numbers: cases alone are tiny."""
+    """The largest case of a function, its batch repeated up to about 2**16 numbers: cases alone are tiny.
+
+    Less where a call takes long before: distances between all pairs grow with the square of the batch.
+    """
     concept, _, name = path.partition(".")
     f, found = core.find(path, "in_numpy"), core.cases(path)
-    case = max(found, key=lambda c: max(v.size for v in c.args.values() if isinstance(v, np.ndarray)))
+    case = max(found, key=lambda c: sum(v.size for v in c.args.values() if isinstance(v, np.ndarray)))
     batched = {s.name for s in core.specs(concept, name).values() if s.shape[:1] in (("N",), ("...",))}
     arrays = {k: v for k, v in case.args.items() if k in batched and isinstance(v, np.ndarray) and v.ndim}
-    times = max([1, *(elements // v.size for v in arrays.values())])
-    larger = {k: np.concatenate([v] * times) for k, v in arrays.items()}
-    try:
-        f(**{**case.args, **larger})
-    except (TypeError, ValueError, MemoryError):  # the first axis was no batch axis after all
-        return case
+    times, most = 1, max([1, *(elements // v.size for v in arrays.values())])
+    larger: dict[str, np.ndarray] = {}
+    while times < most:
+        times = min(4 * times, most)
+        larger = {k: np.concatenate([v] * times) for k, v in arrays.items()}
+        start = time.perf_counter()
+        try:
+            f(**{**case.args, **larger})
+        except (TypeError, ValueError):  # the first axis was no batch axis after all
+            return case
+        if time.perf_counter() - start > 0.02:
+            break
     return core.Case(name, {**case.args, **larger}, case.note)
 
 
@@ -142,7 +151,7 @@ def function_row(path: str) -> list[str]:
         both = medians(
             candidates | {k: partial(with_autograd, v, tensors, sent) for k, v in versions.items()}
         )
-    largest = max((v.shape for v in arrays if isinstance(v, np.ndarray)), key=np.prod)
+    largest = max((v.shape for v in arrays if isinstance(v, np.ndarray)), key=np.prod, default=())
     ratios = [
         f"{times['numpy'] / times[label]:.2f}" if label in times else "–"
         for times in (forward, both)
