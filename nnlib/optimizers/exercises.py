@@ -280,10 +280,13 @@ def shares_swapped(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.9
     return param - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps), m, v
 
 
-def _corrected(param, grad, m, v, t, lr, betas, eps, correct_m, correct_v):
+def _corrected(step, first, second=None):
+    """One step of Adam with other corrections of its two averages, or one for both."""
+    param, grad, m, v, lr, betas, eps = step
     m = betas[0] * m + (1 - betas[0]) * grad
     v = betas[1] * v + (1 - betas[1]) * grad * grad
-    return param - lr * correct_m(m, betas[0]) / (np.sqrt(correct_v(v, betas[1])) + eps), m, v
+    m_hat, v_hat = first(m, betas[0]), (second or first)(v, betas[1])
+    return param - lr * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
 def _moved(param, m, v, t, lr, betas, eps):
@@ -292,9 +295,8 @@ def _moved(param, m, v, t, lr, betas, eps):
 
 @adam.mistake("You corrected only the second average. The first one starts at 0 as well.")
 def other_half_of_the_correction(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param, grad, exp_avg, exp_avg_sq, t, lr, betas, eps, lambda m, b: m, lambda v, b: v / (1 - b**t)
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda m, b: m, lambda v, b: v / (1 - b**t))
 
 
 @adam.mistake(
@@ -302,98 +304,38 @@ def other_half_of_the_correction(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, b
     "left."
 )
 def power_of_the_share(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b) ** t,
-        lambda v, b: v / (1 - b) ** t,
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average / (1 - b) ** t)
 
 
 @adam.mistake("You divide by 1 - beta at every step. The correction fades: t is missing.")
 def without_the_power(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b),
-        lambda v, b: v / (1 - b),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average / (1 - b))
 
 
 @adam.mistake("You divide by 1 - beta * t. t is an exponent.")
 def times_t(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b * t),
-        lambda v, b: v / (1 - b * t),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average / (1 - b * t))
 
 
 @adam.mistake("Your exponent is t + 1, as if t counted from 0. The first step comes in as t = 1.")
 def one_step_ahead(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b ** (t + 1)),
-        lambda v, b: v / (1 - b ** (t + 1)),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average / (1 - b ** (t + 1)))
 
 
 @adam.mistake("Your exponent is t - 1. At the first step, t = 1, that divides by 0.")
 def one_step_behind(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b ** (t - 1)),
-        lambda v, b: v / (1 - b ** (t - 1)),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average / (1 - b ** (t - 1)))
 
 
 @adam.mistake("You multiply by 1 - beta**t. The averages are too small at first: divide.")
 def correction_multiplied(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m * (1 - b**t),
-        lambda v, b: v * (1 - b**t),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda average, b: average * (1 - b**t))
 
 
 @adam.mistake(
@@ -401,34 +343,14 @@ def correction_multiplied(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0
     "is taken of that."
 )
 def correction_under_no_root(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b**t),
-        lambda v, b: (np.sqrt(v) / (1 - b**t)) ** 2,
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda m, b: m / (1 - b**t), lambda v, b: (np.sqrt(v) / (1 - b**t)) ** 2)
 
 
 @adam.mistake("You corrected both averages with `betas[0]`. The second one has its own beta.")
 def one_beta_in_the_correction(param, grad, exp_avg, exp_avg_sq, t, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    return _corrected(
-        param,
-        grad,
-        exp_avg,
-        exp_avg_sq,
-        t,
-        lr,
-        betas,
-        eps,
-        lambda m, b: m / (1 - b**t),
-        lambda v, b: v / (1 - betas[0] ** t),
-    )
+    step = param, grad, exp_avg, exp_avg_sq, lr, betas, eps
+    return _corrected(step, lambda m, b: m / (1 - b**t), lambda v, b: v / (1 - betas[0] ** t))
 
 
 @adam.mistake("Your averages add the new in full. Each takes only the share 1 - beta of it.")
