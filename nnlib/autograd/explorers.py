@@ -403,7 +403,7 @@ def step_size():
         "How small a step?",
         dict(
             function=Choice(tuple(FUNCTIONS), "exp(x)", "f"),
-            point=Slider(0.25, 3, 1.0, "x", step=0.05),
+            point=Slider(0.25, 2, 1.0, "x", step=0.05),
             scheme=Choice(("forward", "central", "complex"), "forward", "differences"),
             dtype=Choice(("float64", "float32"), "float64", "dtype"),
             h=LogSlider(1e-16, 1, 1e-1, "step h"),

@@ -297,7 +297,6 @@ def grid():
             "words": left.text(0.98, 0.97, "", transform=left.transAxes, ha="right", va="top", fontsize=9),
             "bars": right.bar([0, 1], [0, 0], 0.6, color=[BLUE, VERMILLION], hatch="").patches,
             "numbers": [right.text(i, 0, "", ha="center", va="bottom", fontsize=9) for i in (0, 1)],
-            "sum": right.text(1.5, 0.86, "", ha="right", va="center", fontsize=9),
         }
 
     def draw(artists, r):
@@ -316,11 +315,10 @@ def grid():
             bar.set_height(min(value, 1))
             text.set_text(f"{value:.3f}" if value < 1 else f"{value:.1f} ↑")
             text.set(y=min(value, 0.93), color="white" if value > 0.93 else "black")
-        artists["sum"].set_text(f"sum {1e3 * sum(r['error']):.3f}")
 
     def note(values, r):
-        unused = "; NF4 has 16 levels at any number of bits" if values["kind"] == "NF4" else ""
-        return f"{r['cut']} weights cut off; signal over error {r['signal']:.1f} dB{unused}"
+        both = f"error {1e3 * sum(r['error']):.3f} thousandths in all"
+        return f"{both}; {r['cut']} weights cut off; signal over error {r['signal']:.1f} dB"
 
     def met(values, r):
         return bool(values["outlier"] >= 10 and values["bits"] <= 4 and sum(r["error"]) < 0.0008)
