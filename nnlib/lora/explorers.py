@@ -71,7 +71,7 @@ def rank_and_alpha():
             va="top",
             fontsize=9,
         )
-        left.text(0.98 * steps, start - 2, "before", color=figures.GRAY, ha="right", va="top", fontsize=9)
+        left.text(0.5 * steps, start - 2, "before", color=figures.GRAY, ha="center", va="top", fontsize=9)
         left.axhline(start, color=figures.GRAY, ls=":", lw=1)
         right.set(xscale="log", xlim=(300, 50_000), xlabel="numbers that are trained (log scale)")
         right.set_title("Quality for its price")
